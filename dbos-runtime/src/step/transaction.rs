@@ -89,7 +89,7 @@ impl Transaction {
     }
 
     /// The connection as the body wants it.
-    pub async fn connection<'t, C: FromTx + ?Sized>(&self, tx: &'t mut Tx) -> &'t mut C {
+    pub async fn connection<'t, C: FromTx + ?Sized + 't>(&self, tx: &'t mut Tx) -> &'t mut C {
         match C::from_tx(tx) {
             Some(connection) => connection,
             None => {

@@ -21,6 +21,5 @@ mod start;
 
 pub use call::{Start, WorkflowCall};
 pub use handle::WorkflowHandle;
-pub(crate) use handle::wait_for_outcome;
 pub(crate) use manage::cancel;
 pub(crate) use run::{Execution, spawn};
