@@ -2,7 +2,8 @@
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
@@ -77,8 +78,17 @@ pub(crate) struct StepContext {
     pub(crate) workflow: Option<String>,
     pub(crate) step: Option<u32>,
     pub(crate) attempt: AtomicU32,
-    /// What a transaction's body asked to commit with it; `None` in a plain step.
-    pub(crate) effects: Option<Mutex<Vec<Effect>>>,
+    /// Set if the step is a transaction.
+    pub(crate) transaction: OnceLock<TransactionContext>,
+}
+
+/// What only a transaction has.
+#[derive(Debug, Default)]
+pub(crate) struct TransactionContext {
+    /// What the body asked to commit with it.
+    pub(crate) effects: Mutex<Vec<Effect>>,
+    /// When the open transaction began.
+    pub(crate) opened: Mutex<Option<Instant>>,
 }
 
 /// Where a call stands.

@@ -78,7 +78,7 @@ where
             let point = Point::take(run, SET_EVENT, location);
             StepCall::operation(async move { publish(&point, effect?).await })
         }
-        Place::Step(step) if step.effects.is_some() && step.workflow.is_some() => {
+        Place::Step(step) if step.transaction.get().is_some() && step.workflow.is_some() => {
             let outcome = effect.map(|effect| add_effect(&step, effect));
             StepCall::operation(async move { outcome })
         }

@@ -101,7 +101,7 @@ pub(crate) fn send<T: Serialize + DeserializeOwned>(destination: String, message
     let location = Location::caller();
     let at = match place() {
         Place::Workflow(run) => At::Workflow(Point::take(run, SEND, location)),
-        Place::Step(step) if step.effects.is_some() => At::Transaction(step),
+        Place::Step(step) if step.transaction.get().is_some() => At::Transaction(step),
         Place::Step(_) | Place::Outside => At::Outside,
     };
     Send { destination, topic: topic.name, message: write_json(message), idempotency_key: None, at }
@@ -164,8 +164,8 @@ fn sent(recorded: &Encoded) -> Result<()> {
 
 /// Leaves `effect` for the commit of the transaction whose body runs.
 pub(crate) fn add_effect(step: &StepContext, effect: Effect) {
-    if let Some(effects) = &step.effects {
-        effects.lock().expect("no panic while held").push(effect);
+    if let Some(own) = step.transaction.get() {
+        own.effects.lock().expect("no panic while held").push(effect);
     }
 }
 

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -13,8 +14,9 @@ use futures_util::future::BoxFuture;
 use super::attempts::{Attempts, StepOptions};
 use super::transaction::{Transaction, TransactionOptions};
 use crate::checkpoint::Point;
+use crate::clock::pause;
 use crate::codec::{Codec, Encoded};
-use crate::context::{self, Place, Run, StepContext};
+use crate::context::{self, Place, Run, StepContext, TransactionContext};
 use crate::error::Error;
 use crate::executor::Signal;
 use crate::store::checkpoints::Effect;
@@ -52,11 +54,11 @@ impl Step {
             Place::Step(outer) => Placed::Nested { run: context::current_run(), outer: outer.name },
             Place::Outside => Placed::Unrecorded,
         };
-        let context = Arc::new(Self::context(name, &placed, None));
+        let context = Arc::new(Self::context(name, &placed));
         Self { context, placed, options }
     }
 
-    fn context(name: &'static str, placed: &Placed, effects: Option<Mutex<Vec<Effect>>>) -> StepContext {
+    fn context(name: &'static str, placed: &Placed) -> StepContext {
         let point = match placed {
             Placed::Recorded(point) => Some(point),
             _ => None,
@@ -66,7 +68,7 @@ impl Step {
             workflow: point.map(|point| point.run.workflow.clone()),
             step: point.map(|point| point.step),
             attempt: AtomicU32::new(0),
-            effects,
+            transaction: OnceLock::new(),
         }
     }
 
@@ -78,8 +80,8 @@ impl Step {
 
     /// Makes it a transaction.
     #[must_use]
-    pub fn transaction(&mut self, options: TransactionOptions) -> Transaction {
-        self.context = Arc::new(Self::context(self.context.name, &self.placed, Some(Mutex::default())));
+    pub fn transaction(&self, options: TransactionOptions) -> Transaction {
+        self.context.transaction.get_or_init(TransactionContext::default);
         Transaction::new(self, options)
     }
 }
@@ -174,17 +176,38 @@ async fn outcome(step: Step, body: BoxFuture<'_, BodyOutcome>) -> BodyOutcome {
             if let Some(recorded) = point.recorded().await {
                 return Ok(recorded.into_encoded());
             }
-            let is_transaction = step.context.effects.is_some();
-            let started_at_ms = point.run.executor.clock.now_ms();
-            match context::in_step(step.context, body).await {
-                // A transaction has recorded its outcome in its own commit.
-                Ok(encoded) if is_transaction => Ok(encoded),
-                Ok(encoded) => {
-                    Ok(point.record(encoded.into(), Effect::None, started_at_ms).await.into_encoded())
-                }
-                Err(reason) => Err(reason),
+            if step.context.transaction.get().is_some() {
+                // It records its outcome in its own commit.
+                return transaction_outcome(&point.run, step.context, body).await;
             }
+            let started_at_ms = point.run.executor.clock.now_ms();
+            let encoded = context::in_step(step.context, body).await?;
+            Ok(point.record(encoded.into(), Effect::None, started_at_ms).await.into_encoded())
         }
+    }
+}
+
+async fn transaction_outcome(run: &Run, context: Arc<StepContext>, body: BoxFuture<'_, BodyOutcome>) -> BodyOutcome {
+    let (name, limit) = (context.name, run.executor.transaction_deadline);
+    tokio::select! {
+        biased;
+        outcome = context::in_step(Arc::clone(&context), body) => outcome,
+        () = overdue(&context, limit) => {
+            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            run.stop(Signal::Failed(Error::StepTimedOut { step: name.to_owned(), after_ms })).await
+        }
+    }
+}
+
+/// Completes once one attempt has had its transaction open for `limit`.
+async fn overdue(context: &StepContext, limit: Duration) {
+    loop {
+        let opened = context.transaction.get().and_then(|own| *own.opened.lock().expect("no panic while held"));
+        let left = opened.map_or(limit, |opened| limit.saturating_sub(opened.elapsed()));
+        if left.is_zero() {
+            return;
+        }
+        pause(left).await;
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use super::call::{BodyOutcome, Placed, Step};
 use crate::checkpoint::Point;
@@ -16,6 +17,7 @@ use crate::store::backend::Dialect;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
 use crate::store::retry::{Backoff, is_transient};
+use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
 use crate::store::{insist, within};
 
@@ -74,7 +76,7 @@ impl Transaction {
     /// Opens the transaction of the next attempt, waiting through any outage.
     pub async fn begin(&self) -> Tx {
         self.context.attempt.fetch_add(1, Ordering::SeqCst);
-        self.effects(|effects| effects.clear());
+        self.effects(Vec::clear);
         let executor = self.executor();
         let store = &executor.store;
         let opened = if self.options.read_only {
@@ -83,7 +85,10 @@ impl Transaction {
             insist("open a transaction", || store.begin(self.options.isolation)).await
         };
         match opened {
-            Ok(connection) => Tx::new(connection, store.dialect(), executor.clock.clone()),
+            Ok(connection) => {
+                self.note_open(Some(Instant::now()));
+                Tx::new(connection, store.dialect(), executor.clock.clone())
+            }
             Err(error) => self.fail(error).await,
         }
     }
@@ -105,6 +110,7 @@ impl Transaction {
 
     /// Commits or rolls back what the body did. `None` if the body should run again.
     pub async fn finish(&self, mut tx: Tx, outcome: BodyOutcome, database_trouble: bool) -> Option<BodyOutcome> {
+        self.note_open(None);
         let encoded = match outcome {
             Ok(encoded) => encoded,
             Err(reason) => return Some(Err(reason)),
@@ -171,15 +177,16 @@ impl Transaction {
             Ok(Fenced::AlreadyEnded) => {
                 drop(connection);
                 let name = self.context.name;
-                return self
-                    .fail(Error::Configuration(format!(
-                        "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
-                    )))
-                    .await;
+                self.fail(Error::Configuration(format!(
+                    "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
+                )))
+                .await
+
             }
             Ok(Fenced::Unreachable(workflow)) => {
                 connection.rollback().await.ok();
-                return self.fail(Error::NonExistentWorkflow { workflow }).await;
+                self.fail(Error::NonExistentWorkflow { workflow }).await
+
             }
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
@@ -208,12 +215,12 @@ impl Transaction {
         let aborted = matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION));
         if aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
             let name = self.context.name;
-            return self
-                .fail(Error::Configuration(format!(
-                    "a statement of transaction `{name}` failed and its error was ignored, so nothing can be committed; \
-                     return the error"
-                )))
-                .await;
+            self.fail(Error::Configuration(format!(
+                "a statement of transaction `{name}` failed and its error was ignored, so nothing can be committed; \
+                 return the error"
+            )))
+            .await
+
         }
         Committed::Rerun
     }
@@ -267,7 +274,14 @@ impl Transaction {
     }
 
     fn effects<T>(&self, access: impl FnOnce(&mut Vec<Effect>) -> T) -> Option<T> {
-        self.context.effects.as_ref().map(|effects| access(&mut effects.lock().expect("no panic while held")))
+        let own = self.context.transaction.get()?;
+        Some(access(&mut own.effects.lock().expect("no panic while held")))
+    }
+
+    fn note_open(&self, since: Option<Instant>) {
+        if let Some(own) = self.context.transaction.get() {
+            *own.opened.lock().expect("no panic while held") = since;
+        }
     }
 
     async fn fail(&self, error: Error) -> ! {
@@ -298,8 +312,12 @@ async fn write_effect(
     let with_effect = Checkpoint { effect, ..checkpoint.clone() };
     for statement in effect_statements(&with_effect) {
         let rows = connection.run(&statement).await?;
-        if rows.is_empty() && destination.is_some() {
-            return Ok(destination);
+        if let Some(workflow) = destination.as_ref().filter(|_| rows.is_empty()) {
+            // Nothing was inserted: nobody is there, or it was sent before under its key.
+            let exists = Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1");
+            if connection.run(&exists.bind(workflow)).await?.is_empty() {
+                return Ok(destination);
+            }
         }
     }
     Ok(None)
