@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
-use crate::codec::{read_json, write_json};
+use crate::codec::{decode_value, encode_value};
 use crate::context::{Place, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
@@ -68,7 +68,7 @@ where
     T: Serialize + DeserializeOwned,
 {
     let location = Location::caller();
-    let value = write_json(value)
+    let value = encode_value(value)
         .map_err(|reason| Error::Unstorable { what: format!("the value of event `{}`", event.key), reason });
     let effect = check_key("event key", event.key)
         .and(value)
@@ -157,7 +157,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for GetEvent<T> {
                 }
             };
             let Some(value) = value else { return Ok(None) };
-            match (read_json(&value), run) {
+            match (decode_value(&value), run) {
                 (Ok(value), _) => Ok(Some(value)),
                 (Err(reason), None) => Err(unreadable(key, reason)),
                 (Err(reason), Some(run)) => run.stop(Signal::Failed(unreadable(key, reason))).await,

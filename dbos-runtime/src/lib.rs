@@ -11,9 +11,11 @@ mod step;
 mod checkpoint;
 mod context;
 mod executor;
+mod catalog;
 mod registry;
 mod store;
 mod codec;
+mod again;
 mod config;
 mod id;
 mod status;
@@ -37,13 +39,23 @@ pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::workflows::WorkflowStatus;
 pub use workflow::{Start, WorkflowCall, WorkflowHandle};
 
+pub use dbos_macros::*;
+
 /// What generated code names. Not for people: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use {inventory, serde, serde_json, sqlx, tokio};
 
-    pub use crate::codec::*;
-    pub use crate::registry::*;
+    pub use crate::again::again;
+    pub use crate::codec::{Outcome, Probe, WorkflowCodec, arg, from_error, nameless as tiers};
+    pub use crate::registry::{Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name};
     pub use crate::select::Race;
     pub use crate::step::{Attempts, Step, StepOptions, Transaction, TransactionOptions};
+    pub use crate::store::connection::Isolation;
+
+    /// Whether the database error in what a transaction returned is worth another run of its body.
+    #[must_use]
+    pub fn is_transient(error: Option<&sqlx::Error>) -> bool {
+        error.is_some_and(crate::store::retry::is_worth_rerunning)
+    }
 }
