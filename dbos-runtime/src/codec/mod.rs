@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 pub use inputs::{ArgCodec, ArgsCodec, Argument, arg};
 pub use opaque::Recorded;
 pub use outcome::{CarriesErrors, Outcome, WorkflowCodec, from_error};
-pub(crate) use portable::{engine_error, read_engine_error};
+pub(crate) use portable::engine_error;
 pub use tiers::{Probe, Recordable, RecordableError, nameless};
 
 /// The largest value that is stored, in bytes of JSON.

@@ -120,7 +120,8 @@ mod values {
 
     #[test]
     fn a_nul_character_is_refused_with_its_place() {
-        let reason = refused!(Vec<Order>, vec![Order { id: 1, note: None }, Order { id: 2, note: Some("a\0b".to_owned()) }]);
+        let reason =
+            refused!(Vec<Order>, vec![Order { id: 1, note: None }, Order { id: 2, note: Some("a\0b".to_owned()) }]);
 
         assert_eq!(
             reason,
@@ -390,7 +391,10 @@ mod errors {
     #[tokio::test]
     async fn a_violated_constraint_is_still_one_after_a_replay() {
         let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
         let failed = sqlx::query("INSERT INTO t VALUES (1)").execute(&mut connection).await;
         let error = failed.expect_err("the key is taken");
         let (words, code) = (error.to_string(), error.as_database_error().unwrap().code().unwrap().into_owned());
@@ -475,7 +479,9 @@ mod workflows {
 
         let outcome = codec().decode("w", &foreign);
 
-        assert!(matches!(outcome, Err(ShopError::Dbos(Wrapped(Error::Application { name, .. }))) if name == "ValueError"));
+        assert!(
+            matches!(outcome, Err(ShopError::Dbos(Wrapped(Error::Application { name, .. }))) if name == "ValueError")
+        );
     }
 
     #[test]
