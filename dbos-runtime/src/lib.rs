@@ -1,22 +1,61 @@
-//! DBOS.
+//! Durable execution for Rust: annotated async functions that survive any crash.
 
-pub mod codec;
-pub mod registry;
-pub mod workflow;
-
+mod dbos;
+mod engine;
+mod service;
+mod select;
+mod workflow;
+mod message;
+mod event;
+mod step;
+mod checkpoint;
+mod context;
+mod executor;
+mod catalog;
+mod registry;
+mod store;
+mod codec;
 mod again;
+mod config;
+mod id;
+mod status;
 mod error;
+mod clock;
+mod wakeup;
+
+pub use clock::Clock;
+pub use config::{Config, Migrations};
+pub use dbos::DBOS;
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use event::{Event, GetEvent};
+pub use id::IntoWorkflowId;
+pub use message::{Send, Topic};
+pub use status::Status;
+pub use step::StepCall;
+pub use store::backend::Dialect;
+pub use store::connection::Isolation;
+pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
+pub use store::workflows::WorkflowStatus;
+pub use workflow::{Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
-pub use error::*;
-pub use workflow::WorkflowCall;
 
+/// What generated code names. Not for people: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use inventory;
-    pub use sqlx;
+    pub use {inventory, serde, serde_json, sqlx, tokio};
 
     pub use crate::again::again;
     pub use crate::codec::{Outcome, Probe, WorkflowCodec, arg, from_error, nameless as tiers};
     pub use crate::registry::{Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name};
+    pub use crate::select::Race;
+    pub use crate::step::{Attempts, Step, StepOptions, Transaction, TransactionOptions};
+    pub use crate::store::connection::Isolation;
+
+    /// Whether the database error in what a transaction returned is worth another run of its body.
+    #[must_use]
+    pub fn is_transient(error: Option<&sqlx::Error>) -> bool {
+        error.is_some_and(crate::store::retry::is_worth_rerunning)
+    }
 }

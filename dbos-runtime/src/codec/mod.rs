@@ -16,11 +16,11 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use inputs::{ArgCodec, ArgsCodec, Argument, arg};
+pub use inputs::{ArgsCodec, arg};
 pub use opaque::Recorded;
-pub use outcome::{CarriesErrors, Outcome, WorkflowCodec, from_error};
-pub(crate) use portable::engine_error;
-pub use tiers::{Probe, Recordable, RecordableError, nameless};
+pub use outcome::{Outcome, WorkflowCodec, from_error};
+pub(crate) use portable::{engine_error, read_engine_error};
+pub use tiers::{Probe, nameless};
 
 /// The largest value that is stored, in bytes of JSON.
 pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -90,6 +90,11 @@ pub(crate) fn engine_error(error: &Error) -> Encoded {
     })
 }
 
+/// The error that the engine stored, or whatever else is stored in its place.
+pub(crate) fn read_engine_error(text: &str) -> Error {
+    decode_engine_error(text).unwrap_or_else(|reason| Error::Unreadable { what: "a recorded error".to_owned(), reason })
+}
+
 /// Our own error type, from whatever error is stored.
 pub(super) fn decode_engine_error(text: &str) -> Result<Error, String> {
     if let Some(error) = decode_marked(text) {
