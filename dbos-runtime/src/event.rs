@@ -18,7 +18,6 @@ use crate::context::{Place, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::check_key;
-use crate::message::add_effect;
 use crate::step::{StepCall, record_wake_up};
 use crate::store::checkpoints::Effect;
 use crate::store::events::EventLook;
@@ -79,7 +78,7 @@ where
             StepCall::operation(async move { publish(&point, effect?).await })
         }
         Place::Step(step) if step.transaction.get().is_some() && step.workflow.is_some() => {
-            let outcome = effect.map(|effect| add_effect(&step, effect));
+            let outcome = effect.map(|effect| step.add_effect(effect));
             StepCall::operation(async move { outcome })
         }
         Place::Step(_) | Place::Outside => {

@@ -24,6 +24,7 @@ mod clock;
 mod wakeup;
 
 pub use clock::Clock;
+pub use codec::Recorded;
 pub use config::{Config, Migrations};
 pub use dbos::DBOS;
 pub use engine::Engine;

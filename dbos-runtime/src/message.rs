@@ -140,7 +140,7 @@ impl Send {
             }
             At::Transaction(step) => {
                 let unreachable = engine_error(&unreachable).text().to_owned();
-                add_effect(&step, Effect::Message { destination, topic, message, id, sent_at_ms, unreachable });
+                step.add_effect(Effect::Message { destination, topic, message, id, sent_at_ms, unreachable });
                 return Ok(());
             }
             At::Workflow(point) => {
@@ -159,13 +159,6 @@ fn sent(recorded: &Encoded) -> Result<()> {
     match recorded {
         Encoded::Value(_) => Ok(()),
         Encoded::Error(error) => Err(read_engine_error(error)),
-    }
-}
-
-/// Leaves `effect` for the commit of the transaction whose body runs.
-pub(crate) fn add_effect(step: &StepContext, effect: Effect) {
-    if let Some(own) = step.transaction.get() {
-        own.effects.lock().expect("no panic while held").push(effect);
     }
 }
 

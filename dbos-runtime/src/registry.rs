@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::codec::{ArgsCodec, Encoded, WorkflowCodec};
-use crate::workflow::WorkflowCall;
 
 /// A workflow function: where it is, what it is called, and the hash of its code.
 #[derive(Debug)]
@@ -44,9 +43,9 @@ impl WorkflowOptions {
 pub struct WorkflowDefinition<A: 'static, R: 'static> {
     function: Function,
     options: WorkflowOptions,
-    arguments: &'static (dyn ArgsCodec<A> + Sync),
-    codec: fn() -> WorkflowCodec<R>,
-    body: fn(A) -> BoxFuture<'static, R>,
+    pub(crate) arguments: &'static (dyn ArgsCodec<A> + Sync),
+    pub(crate) codec: fn() -> WorkflowCodec<R>,
+    pub(crate) body: fn(A) -> BoxFuture<'static, R>,
 }
 
 impl<A: 'static, R: 'static> fmt::Debug for WorkflowDefinition<A, R> {
@@ -65,15 +64,6 @@ impl<A: 'static, R: 'static> WorkflowDefinition<A, R> {
         body: fn(A) -> BoxFuture<'static, R>,
     ) -> Self {
         Self { function, options, arguments, codec, body }
-    }
-}
-
-impl<A: Send + 'static, R: Send + 'static> WorkflowDefinition<A, R> {
-    /// A call with `args`, which are encoded now so that a bad one is known before anything is written.
-    #[track_caller]
-    pub fn call(&'static self, args: A) -> WorkflowCall<R> {
-        let inputs = self.arguments.encode(&args);
-        WorkflowCall::new(self, inputs, (self.codec)(), (self.body)(args))
     }
 }
 

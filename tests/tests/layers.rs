@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["app", "main"],
     &["http"],
     &["dbos"],
+    &["engine"],
     &["service"],
     &["select"],
     &["message", "event"],
@@ -22,9 +23,10 @@ const LAYERS: &[&[&str]] = &[
     &["checkpoint"],
     &["context"],
     &["executor"],
+    &["catalog"],
     &["registry"],
     &["store"],
-    &["codec"],
+    &["codec", "again"],
     &["config", "telemetry"],
     &["clock", "wakeup"],
     &["id", "status"],
@@ -162,7 +164,9 @@ fn search(tokens: TokenStream, depth: usize, found: &mut BTreeSet<String>) {
             search(group.stream(), depth + usize::from(nested), found);
         }
         let follows_path = index >= 2 && after_colons(&tokens[index - 2..]).is_some();
-        if !follows_path && let Some(rest) = at_root(&tokens[index..], depth) {
+        // `$crate` in an exported macro stands for what the macro's user imports.
+        let in_macro = index >= 1 && matches!(&tokens[index - 1], TokenTree::Punct(dollar) if dollar.as_char() == '$');
+        if !follows_path && !in_macro && let Some(rest) = at_root(&tokens[index..], depth) {
             found.extend(first_names(rest));
         }
     }
