@@ -59,7 +59,11 @@ struct Line {
 impl CommandLine {
     /// Reads the words after the program's name; help and mistakes are printed, and end the program.
     pub(super) fn read(application: &Application, words: impl IntoIterator<Item = OsString>) -> Result<Self, ExitCode> {
-        let parser = Line::command().name(application.name).bin_name(application.name).version(application.version);
+        let parser = Line::command()
+            .name(application.name)
+            .bin_name(application.name)
+            .version(application.version)
+            .about("Runs durable workflows and answers requests");
         let line = parser.try_get_matches_from(words).and_then(|matches| Line::from_arg_matches(&matches));
         match line {
             Ok(Line { command, flags }) => Ok(Self { command: command.unwrap_or(Command::Start), flags }),
