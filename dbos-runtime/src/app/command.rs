@@ -28,6 +28,7 @@ pub(super) enum Command {
     Functions,
 }
 
+#[allow(clippy::doc_markdown)] // these comments are the help text
 /// The flags, which every command takes.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Flags {

@@ -15,6 +15,7 @@ pub(super) fn begin(filter: Option<&str>) -> Result<()> {
         .map_err(|error| Error::Configuration(format!("the environment variable RUST_LOG is refused: {error}")))?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // An error means that a subscriber is set already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).try_init();
     Ok(())
 }

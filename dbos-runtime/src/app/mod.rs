@@ -27,7 +27,7 @@ pub use start::serve;
 const UNUSABLE: u8 = 2;
 
 /// What a program's main function does once the engine runs.
-pub type Started = Pin<Box<dyn Future<Output = Result<(), Box<dyn StdError + Send + Sync>>> + Send>>;
+pub(crate) type Started = Pin<Box<dyn Future<Output = crate::Result<()>> + Send>>;
 
 /// A program, as its `#[dbos::main]` describes it.
 #[derive(Clone, Copy)]
@@ -52,13 +52,11 @@ impl Debug for Application {
 
 impl Application {
     fn config(&self, settings: &Settings) -> Config {
-        Config {
-            application: self.name.to_owned(),
-            database_url: settings.database_url.clone(),
-            application_version: settings.application_version.clone(),
-            migrations: self.migrations,
-            ..Config::default()
-        }
+        let mut config = Config::new(self.name);
+        config.database_url.clone_from(&settings.database_url);
+        config.application_version.clone_from(&settings.application_version);
+        config.migrations = self.migrations;
+        config
     }
 }
 
@@ -92,7 +90,7 @@ fn exit_code(error: &Error) -> u8 {
 }
 
 fn migrate(application: &Application, settings: &Settings) -> crate::Result<ExitCode> {
-    runtime()?.block_on(Engine::migrate_only(application.config(settings)))?;
+    runtime()?.block_on(Engine::migrate_only(&application.config(settings)))?;
     print("The database is up to date");
     Ok(ExitCode::SUCCESS)
 }

@@ -45,7 +45,9 @@ impl Settings {
         let default = ServerOptions::default();
         let server = ServerOptions {
             host: flags.host.clone().or_else(|| environment("HOST")).or(file.host).unwrap_or(default.host),
-            port: flags.port.map_or_else(|| parsed(&environment, "PORT", "a port"), |port| Ok(Some(port)))?
+            port: flags
+                .port
+                .map_or_else(|| parsed(&environment, "PORT", "a port"), |port| Ok(Some(port)))?
                 .or(file.port)
                 .unwrap_or(default.port),
             hosts: file.hosts,
@@ -67,7 +69,9 @@ impl Settings {
 
 fn parsed<T: FromStr>(environment: impl Fn(&str) -> Option<String>, name: &str, what: &str) -> Result<Option<T>> {
     let read = |value: String| {
-        value.parse().map_err(|_| Error::Configuration(format!("the environment variable {name} is `{value}`, which is not {what}")))
+        value.parse().map_err(|_| {
+            Error::Configuration(format!("the environment variable {name} is `{value}`, which is not {what}"))
+        })
     };
     environment(name).map(read).transpose()
 }
@@ -76,7 +80,9 @@ impl File {
     fn read(named: Option<&Path>) -> Result<Self> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
         match fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text).map_err(|reason| Error::Configuration(format!("{}: {reason}", path.display()))),
+            Ok(text) => {
+                Self::parse(&text).map_err(|reason| Error::Configuration(format!("{}: {reason}", path.display())))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(Self::default()),
             Err(error) => Err(Error::Configuration(format!("cannot read {}: {error}", path.display()))),
         }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
+use tokio::time::timeout;
 
 use super::settings::Settings;
 use super::{Application, Shutdown, listing, print, runtime};
 use crate::http::server::Server;
 use crate::http::{self, ServerOptions};
-use crate::{DBOS, Engine, Error, Result};
+use crate::{DBOS, Engine, Result};
 
 /// How many fifths of the drain time open requests may use; the rest is for handing workflows back.
 const REQUESTS_SHARE: u32 = 4;
@@ -25,7 +26,7 @@ const REQUESTS_SHARE: u32 = 4;
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] if the port cannot be had; [`Error::Duplicate`] if two functions claim
+/// [`Error::Configuration`](crate::Error::Configuration) if the port cannot be had; [`Error::Duplicate`](crate::Error::Duplicate) if two functions claim
 /// one route.
 pub async fn serve(engine: Engine, options: ServerOptions) -> Result<()> {
     let (shutdown, router, drain) = (Shutdown::listen()?, http::router()?, options.drain);
@@ -57,8 +58,8 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
         () = shutdown.requested() => Ok(()),
     };
     if let Err(error) = prepared {
-        engine.shutdown(drain).await;
-        return Err(Error::Configuration(error.to_string()));
+        engine.shutdown().await;
+        return Err(error);
     }
     announce(application, &engine, server.address());
     serve_on(server, router, engine, drain, &shutdown).await
@@ -89,6 +90,9 @@ async fn serve_on(server: Server, router: Router, engine: Engine, drain: Duratio
         async move { engine.scope(next.run(request)).await }
     }));
     let stopping = server.run(router, shutdown.requested(), drain * REQUESTS_SHARE / 5).await;
-    engine.shutdown(drain.saturating_sub(stopping.elapsed())).await;
+    let left = drain.saturating_sub(stopping.elapsed());
+    if timeout(left, engine.shutdown()).await.is_err() {
+        tracing::warn!("the engine did not shut down in time; its workflows go on where their steps are recorded");
+    }
     Ok(())
 }

@@ -9,12 +9,11 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::time::sleep;
 
 use super::shutdown::INTERRUPTED;
 use super::signals::Signals;
 use super::{Application, UNUSABLE, cannot};
-use crate::Result;
+use crate::{Result, clock};
 
 /// Tells a child that it has a supervisor, and how often it was restarted.
 const SUPERVISED: &str = "DBOS__SUPERVISED";
@@ -58,10 +57,10 @@ async fn supervise(application: &Application) -> Result<ExitCode> {
             return Ok(code);
         }
         short_lives = if started.elapsed() < SHORT_LIFE { short_lives + 1 } else { 0 };
-        let pause = pause(short_lives);
-        tracing::warn!("{} (process {process}) died: {ended}; restarting it{}", application.name, after(pause));
+        let wait = pause(short_lives);
+        tracing::warn!("{} (process {process}) died: {ended}; restarting it{}", application.name, after(wait));
         tokio::select! {
-            () = sleep(pause) => {}
+            () = clock::pause(wait) => {}
             () = signals.next() => return Ok(ExitCode::SUCCESS),
         }
     }

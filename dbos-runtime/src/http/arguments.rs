@@ -92,7 +92,7 @@ fn named_values<'a>(
     names: impl Iterator<Item = &'a str>,
     values: &RawPathParams,
 ) -> Result<Vec<(String, String)>, HttpError> {
-    let mut named = Vec::new();
+    let mut pairs = Vec::new();
     for (index, name) in names.enumerate() {
         let key = parameter(index);
         let Some((_, value)) = values.iter().find(|(given, _)| *given == key) else { continue };
@@ -100,9 +100,9 @@ fn named_values<'a>(
         if value.chars().any(char::is_control) {
             return Err(refused(name, "it holds a control character"));
         }
-        named.push((name.to_owned(), value.to_owned()));
+        pairs.push((name.to_owned(), value.to_owned()));
     }
-    Ok(named)
+    Ok(pairs)
 }
 
 async fn body_fields(headers: &HeaderMap, body: axum::body::Body, needed: bool) -> Result<Fields, HttpError> {

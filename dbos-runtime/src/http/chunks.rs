@@ -70,21 +70,20 @@ impl Chunks {
 impl At {
     fn after(self, byte: u8) -> Option<Self> {
         match (self, byte) {
-            (Self::Size { size, digits: 1.. }, b'\r') | (Self::Extension { size }, b'\r') => Some(Self::SizeEnd { size }),
+            (Self::Size { size, digits: 1.. } | Self::Extension { size }, b'\r') => Some(Self::SizeEnd { size }),
             (Self::Size { size, digits: 1.. }, b';') => Some(Self::Extension { size }),
             (Self::Size { size, digits }, _) if digits < MOST_DIGITS => {
                 let digit = char::from(byte).to_digit(16)?;
                 Some(Self::Size { size: size * 16 + u64::from(digit), digits: digits + 1 })
             }
             (Self::Extension { size }, _) if byte != b'\n' => Some(Self::Extension { size }),
-            (Self::SizeEnd { size: 0 }, b'\n') => Some(Self::TrailerStart),
+            (Self::SizeEnd { size: 0 } | Self::TrailerEnd, b'\n') => Some(Self::TrailerStart),
             (Self::SizeEnd { size }, b'\n') => Some(Self::Data { left: size }),
             (Self::DataReturn, b'\r') => Some(Self::DataEnd),
             (Self::DataEnd, b'\n') => Some(Self::default()),
             (Self::TrailerStart, b'\r') => Some(Self::LastEnd),
             (Self::Trailer, b'\r') => Some(Self::TrailerEnd),
             (Self::TrailerStart | Self::Trailer, _) if byte != b'\n' => Some(Self::Trailer),
-            (Self::TrailerEnd, b'\n') => Some(Self::TrailerStart),
             (Self::LastEnd, b'\n') => Some(Self::Done),
             _ => None,
         }
@@ -122,7 +121,17 @@ mod tests {
 
     #[test]
     fn malformed_chunks_are_refused() {
-        for body in ["x\r\n", "\r\n", "3\nabc", "3\r\nabcd\r\n", "ffffffffffffffff\r\n", " 3\r\n", "3 \r\n", "-1\r\n", "0\r\n\n"] {
+        for body in [
+            "x\r\n",
+            "\r\n",
+            "3\nabc",
+            "3\r\nabcd\r\n",
+            "ffffffffffffffff\r\n",
+            " 3\r\n",
+            "3 \r\n",
+            "-1\r\n",
+            "0\r\n\n",
+        ] {
             assert_eq!(length(body), Err(Malformed), "{body:?}");
         }
         assert_eq!(length(&format!("1;{}\r\n", "x".repeat(MOST_OVERHEAD))), Err(Malformed));

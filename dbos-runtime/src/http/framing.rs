@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ServerOptions;
 use super::chunks::Chunks;
@@ -216,7 +216,7 @@ impl<S> Framed<S> {
                 deadline.as_mut().reset(Instant::now() + limit);
                 self.waiting.insert((wait, deadline))
             }
-            None => self.waiting.insert((wait, Box::pin(sleep(limit)))),
+            None => self.waiting.insert((wait, Box::pin(sleep_until(Instant::now() + limit)))),
         };
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(wait)
@@ -225,7 +225,7 @@ impl<S> Framed<S> {
     /// Gives up on a write that the other side does not take.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let limit = self.deadlines.write;
-        let deadline = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let deadline = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }

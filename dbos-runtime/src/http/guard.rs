@@ -29,10 +29,15 @@ impl Guard {
     pub(crate) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), HttpError> {
         let host = sent_host(uri, headers)?;
         if !self.allows(&host) {
-            return Err(forbidden(format!("this server does not answer to the name `{}`; add it to `hosts` if it should", host.host())));
+            return Err(forbidden(format!(
+                "this server does not answer to the name `{}`; add it to `hosts` if it should",
+                host.host()
+            )));
         }
         if !self.trust_forwarded && headers.keys().any(is_forwarding) {
-            return Err(forbidden("forwarded requests are refused; set `trust_forwarded` if a proxy of yours stands in front"));
+            return Err(forbidden(
+                "forwarded requests are refused; set `trust_forwarded` if a proxy of yours stands in front",
+            ));
         }
         if method.is_safe() { Ok(()) } else { self.check_origin(&host, headers) }
     }
@@ -120,8 +125,10 @@ mod tests {
     use super::*;
 
     fn status(guard: &Guard, method: &Method, headers: &[(&'static str, &str)]) -> u16 {
-        let headers: HeaderMap =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value"))).collect();
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")))
+            .collect();
         guard.check(method, &Uri::from_static("/"), &headers).map_or_else(|error| error.status, |()| 200)
     }
 
@@ -167,7 +174,9 @@ mod tests {
         assert_eq!(post(("origin", "http://localhost:3000")), 200);
         assert_eq!(post(("sec-fetch-site", "same-origin")), 200);
         assert_eq!(post(("sec-fetch-site", "none")), 200);
-        for origin in ["http://evil.example", "http://localhost:4000", "http://localhost", "null", "http://127.0.0.1:3000"] {
+        for origin in
+            ["http://evil.example", "http://localhost:4000", "http://localhost", "null", "http://127.0.0.1:3000"]
+        {
             assert_eq!(post(("origin", origin)), 403, "{origin}");
         }
         assert_eq!(post(("sec-fetch-site", "cross-site")), 403);
@@ -191,10 +200,15 @@ mod tests {
     fn behind_a_trusted_proxy_the_peer_is_what_the_proxy_saw() {
         let trusting = guard(&ServerOptions { trust_forwarded: true, ..ServerOptions::default() }, "127.0.0.1:3000");
         let socket: SocketAddr = "127.0.0.1:5".parse().expect("an address");
-        let headers = |value: &'static str| HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), value.parse().expect("a value"))]);
+        let headers = |value: &'static str| {
+            HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), value.parse().expect("a value"))])
+        };
 
         assert_eq!(trusting.peer(socket, &HeaderMap::new()), Some(socket));
-        assert_eq!(trusting.peer(socket, &headers("127.0.0.1, 192.0.2.7")), Some("192.0.2.7:0".parse().expect("an address")));
+        assert_eq!(
+            trusting.peer(socket, &headers("127.0.0.1, 192.0.2.7")),
+            Some("192.0.2.7:0".parse().expect("an address"))
+        );
         assert_eq!(trusting.peer(socket, &headers("nonsense")), None);
         assert_eq!(local().peer(socket, &headers("192.0.2.7")), Some(socket));
     }

@@ -73,7 +73,8 @@ enum Version {
 
 fn request_line(line: &[u8]) -> Result<Version, Refusal> {
     let mut words = line.split(|byte| *byte == b' ');
-    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
         return Err(bad("the first line of the request is not `METHOD target HTTP/1.1`"));
     };
     if target.len() > LONGEST_TARGET {
@@ -124,7 +125,9 @@ impl<'a> Headers<'a> {
         match (self.lengths.as_slice(), self.encodings.as_slice()) {
             ([], []) => Ok(BodyLength::Bytes(0)),
             ([length], []) => content_length(length).map(BodyLength::Bytes),
-            ([], [encoding]) if encoding.eq_ignore_ascii_case(b"chunked") && version == Version::Http11 => Ok(BodyLength::Chunked),
+            ([], [encoding]) if encoding.eq_ignore_ascii_case(b"chunked") && version == Version::Http11 => {
+                Ok(BodyLength::Chunked)
+            }
             ([], _) => Err(bad("the only `Transfer-Encoding` is `chunked`, once, in HTTP/1.1")),
             (_, []) => Err(bad("a request has one `Content-Length` at most")),
             _ => Err(bad("a request has `Content-Length` or `Transfer-Encoding`, not both")),
@@ -198,7 +201,15 @@ mod tests {
     fn the_first_line_is_three_words() {
         assert_eq!(status("GET / HTTP/1.0\r\n\r\n"), 200);
         assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), 400);
-        for wrong in ["GET  / HTTP/1.1", "GET /", "GET /a b HTTP/1.1", "G(T / HTTP/1.1", "GET /\x7f HTTP/1.1", "GET /é HTTP/1.1", ""] {
+        for wrong in [
+            "GET  / HTTP/1.1",
+            "GET /",
+            "GET /a b HTTP/1.1",
+            "G(T / HTTP/1.1",
+            "GET /\x7f HTTP/1.1",
+            "GET /é HTTP/1.1",
+            "",
+        ] {
             assert_eq!(status(&format!("{wrong}\r\nHost: localhost\r\n\r\n")), 400, "{wrong}");
         }
         assert_eq!(status("PRI * HTTP/2.0\r\n\r\n"), 505);

@@ -44,7 +44,7 @@ impl Default for ServerOptions {
             trust_forwarded: false,
             header_deadline: Duration::from_secs(10),
             body_deadline: Duration::from_secs(30),
-            idle_deadline: Duration::from_secs(60),
+            idle_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_secs(30),
             drain: Duration::from_secs(30),
             max_connections: 1024,

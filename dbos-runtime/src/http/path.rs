@@ -89,7 +89,9 @@ fn segment(text: &str) -> Result<Segment, String> {
     if text.bytes().all(is_plain) {
         return Ok(Segment::Literal(text.to_owned()));
     }
-    Err(format!("`{text}` cannot stand in a path; write `:name`, `:name?` or `{{name}}` for a parameter, and plain letters otherwise"))
+    Err(format!(
+        "`{text}` cannot stand in a path; write `:name`, `:name?` or `{{name}}` for a parameter, and plain letters otherwise"
+    ))
 }
 
 fn named(name: &str, optional: bool) -> Result<Segment, String> {

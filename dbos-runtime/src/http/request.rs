@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, Method, Uri};
-use uuid::Uuid;
+
+use crate::id::random_id;
 
 tokio::task_local! {
     static CURRENT: Arc<Current>;
@@ -34,7 +35,7 @@ impl Current {
     pub(crate) fn new(peer: Option<SocketAddr>, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         Self {
-            id: text(REQUEST_ID).filter(|id| is_plain(id)).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned),
+            id: text(REQUEST_ID).filter(|id| is_plain(id)).map_or_else(random_id, str::to_owned),
             peer,
             method: method.clone(),
             path: uri.path().to_owned(),

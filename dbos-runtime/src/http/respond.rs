@@ -1,8 +1,8 @@
 //! From what a route's function returned to a response, by its type.
 //!
-//! Two choices are made at compile time, each by the order in which method calls look at
-//! references: an outermost trait that fits wins. [`Settle`] parts a `Result` into a value and an
-//! error that can be answered, [`Answer`] gives the value its shape.
+//! The choice is made at compile time, by the order in which a method call looks at references: of
+//! the traits in [`respond_tiers`], the one that is implemented for the most references and fits
+//! the type wins. A `Result` is parted first; then text and responses go before JSON.
 
 use std::error::Error as StdError;
 use std::fmt::Display;
@@ -15,44 +15,23 @@ use serde::Serialize;
 
 use super::HttpError;
 
-/// Turns the value a route's function returned into a `Result<Response, HttpError>`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! respond {
-    ($returned:expr) => {{
-        #[allow(unused_imports)]
-        use $crate::__private::tiers::*;
-        match $returned {
-            returned => {
-                let settled = (&&&&&&$crate::__private::Settle::of(&returned)).settle(returned);
-                match settled {
-                    ::core::result::Result::Ok(value) => (&&&&$crate::__private::Answer::of(&value)).answer(value),
-                    ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
-                }
-            }
-        }
-    }};
-}
-
-/// Chooses how a function's errors are answered.
+/// Chooses how a value of type `R` is answered: `(&Respond::<R>::NEW).respond(value)` with the
+/// [`respond_tiers`] in scope.
 #[derive(Debug)]
-pub struct Settle<R>(PhantomData<fn(R)>);
+pub struct Respond<R>(PhantomData<fn(R)>);
 
-impl<R> Settle<R> {
-    /// The choice for the type of this value.
-    pub const fn of(_: &R) -> Self {
-        Self(PhantomData)
-    }
-}
+/// As many references as the first tier has, and one.
+type Referenced<T> = &'static &'static &'static &'static &'static &'static &'static &'static &'static TenTimes<T>;
+type TenTimes<T> = &'static &'static &'static &'static &'static &'static &'static &'static &'static &'static T;
 
-/// Chooses the shape of a function's value.
-#[derive(Debug)]
-pub struct Answer<T>(PhantomData<fn(T)>);
+impl<R: 'static> Respond<R> {
+    /// The choice, with enough references for every tier.
+    pub const NEW: Referenced<Self> = &&&&&&&&&&&&&&&&&&&Self(PhantomData);
 
-impl<T> Answer<T> {
-    /// The choice for the type of this value.
-    pub const fn of(_: &T) -> Self {
-        Self(PhantomData)
+    /// The choice for the type of a value, where the type cannot be written down.
+    #[must_use]
+    pub const fn of(_: &R) -> Referenced<Self> {
+        Self::NEW
     }
 }
 
@@ -78,146 +57,162 @@ pub trait RouteValue: Sized {
     fn answered(self) -> Response;
 }
 
-/// The choices in order, from the outermost reference inwards.
+/// How an answer ends.
+type Outcome = Result<Response, HttpError>;
+
+/// The choices, best first.
 #[allow(missing_docs)]
-pub mod tiers {
+pub mod respond_tiers {
     use super::{
-        Answer, Display, HttpError, IntoResponse, Response, RouteError, RouteValue, Serialize, Settle,
-        StatusCode, StdError, json,
+        Display, HttpError, IntoResponse, Outcome, Respond, RouteError, RouteValue, Serialize, StdError, as_is,
+        chained, hidden, json, nothing, opaque, perhaps,
     };
 
-    /// The error knows its answer.
-    pub trait SettleTold<T, E> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError>;
+    /// One tier: a trait, and the types it is for at its number of references.
+    macro_rules! tier {
+        ($tier:ident $references:tt $($generics:tt $returned:ty => $respond:expr;)*) => {
+            pub trait $tier<R> {
+                #[allow(clippy::missing_errors_doc)]
+                fn respond(&self, returned: R) -> Outcome;
+            }
+            $(tier! { @impl $tier $references $generics $returned => $respond })*
+        };
+        (@impl $tier:ident [$($references:tt)*] [$($generics:tt)*] $returned:ty => $respond:expr) => {
+            impl<$($generics)*> $tier<$returned> for $($references)* Respond<$returned> {
+                fn respond(&self, returned: $returned) -> Outcome {
+                    $respond(returned)
+                }
+            }
+        };
     }
 
-    impl<T, E: Into<HttpError>> SettleTold<T, E> for &&&&&Settle<Result<T, E>> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError> {
-            returned.map_err(Into::into)
-        }
+    /// The three tiers of results with one kind of error.
+    macro_rules! tiers_of_results {
+        ([$($references:tt)*] $empty:ident $as_is:ident $json:ident [$($error:tt)*] $told:expr) => {
+            tier! {
+                $empty [&& $($references)*]
+                [E: $($error)*] Result<(), E> => |returned: Result<(), E>| returned.map_err($told).and_then(nothing);
+                [T: IntoResponse, E: $($error)*] Result<Option<T>, E> =>
+                    |returned: Result<Option<T>, E>| returned.map_err($told).and_then(perhaps);
+            }
+            tier! {
+                $as_is [& $($references)*]
+                [T: IntoResponse, E: $($error)*] Result<T, E> => |returned: Result<T, E>| returned.map_err($told).and_then(as_is);
+            }
+            tier! {
+                $json [$($references)*]
+                [T: Serialize, E: $($error)*] Result<T, E> => |returned: Result<T, E>| returned.map_err($told).and_then(json);
+            }
+        };
     }
 
-    /// The error may have come from one that knows.
-    pub trait SettleChain<T, E> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError>;
-    }
+    // The error knows its answer.
+    tiers_of_results! { [&&&&&&&&&&&&&&&] ToldEmpty ToldAsIs ToldJson [Into<HttpError>] Into::into }
+    // The error may have come from one that knows.
+    tiers_of_results! { [&&&&&&&&&&&&] ChainEmpty ChainAsIs ChainJson [StdError + 'static] chained }
+    // The same for errors whose type was forgotten: `anyhow::Error`, `Box<dyn Error + Send + Sync>`.
+    tiers_of_results! { [&&&&&&&&&] OpaqueEmpty OpaqueAsIs OpaqueJson [AsRef<dyn StdError + Send + Sync>] opaque }
+    // The error is a sentence for the log.
+    tiers_of_results! { [&&&&&&] HiddenEmpty HiddenAsIs HiddenJson [Display] hidden }
 
-    impl<T, E: StdError + 'static> SettleChain<T, E> for &&&&Settle<Result<T, E>> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError> {
-            returned.map_err(|error| HttpError::from_chain(&error))
-        }
-    }
-
-    /// The same for errors of a type that was forgotten: `anyhow::Error`, `Box<dyn Error + Send + Sync>`.
-    pub trait SettleOpaque<T, E> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError>;
-    }
-
-    impl<T, E: AsRef<dyn StdError + Send + Sync>> SettleOpaque<T, E> for &&&Settle<Result<T, E>> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError> {
-            returned.map_err(|error| HttpError::from_chain(error.as_ref()))
-        }
-    }
-
-    /// The error is a sentence for the log.
-    pub trait SettleHidden<T, E> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError>;
-    }
-
-    impl<T, E: Display> SettleHidden<T, E> for &&Settle<Result<T, E>> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError> {
-            returned.map_err(|error| HttpError::internal(error.to_string()))
-        }
-    }
-
-    /// The error is a riddle; the bound says so in words.
-    pub trait SettleRefused<T, E> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError>
-        where
-            E: RouteError;
-    }
-
-    impl<T, E> SettleRefused<T, E> for &Settle<Result<T, E>> {
-        fn settle(&self, returned: Result<T, E>) -> Result<T, HttpError>
-        where
-            E: RouteError,
-        {
-            returned.map_err(E::answered)
-        }
-    }
-
-    /// The function cannot fail.
-    pub trait SettleValue<T> {
-        fn settle(&self, returned: T) -> Result<T, HttpError>;
-    }
-
-    impl<T> SettleValue<T> for Settle<T> {
-        fn settle(&self, returned: T) -> Result<T, HttpError> {
-            Ok(returned)
-        }
-    }
-
-    /// Nothing, or perhaps something: 204 where there is nothing.
-    pub trait AnswerPerhaps<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError>;
-    }
-
-    impl AnswerPerhaps<()> for &&&Answer<()> {
-        fn answer(&self, (): ()) -> Result<Response, HttpError> {
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
-    }
-
-    impl<T: IntoResponse> AnswerPerhaps<Option<T>> for &&&Answer<Option<T>> {
-        fn answer(&self, value: Option<T>) -> Result<Response, HttpError> {
-            Ok(value.map_or_else(|| StatusCode::NO_CONTENT.into_response(), IntoResponse::into_response))
-        }
-    }
-
-    /// A response as it is; text is `text/plain`.
-    pub trait AnswerAsIs<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError>;
-    }
-
-    impl<T: IntoResponse> AnswerAsIs<T> for &&Answer<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError> {
-            Ok(value.into_response())
-        }
-    }
-
-    /// Anything that can be JSON.
-    pub trait AnswerJson<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError>;
-    }
-
-    impl<T: Serialize> AnswerJson<T> for &Answer<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError> {
-            json(&value)
-        }
-    }
-
-    /// Nothing fits; the bound says so in words.
-    pub trait AnswerRefused<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError>
+    /// The error is fine, so it is the value that cannot be answered.
+    pub trait RefusedValue<T, E> {
+        #[allow(clippy::missing_errors_doc)]
+        fn respond(&self, returned: Result<T, E>) -> Outcome
         where
             T: RouteValue;
     }
 
-    impl<T> AnswerRefused<T> for Answer<T> {
-        fn answer(&self, value: T) -> Result<Response, HttpError>
+    impl<T, E: Display> RefusedValue<T, E> for &&&&&Respond<Result<T, E>> {
+        fn respond(&self, returned: Result<T, E>) -> Outcome
         where
             T: RouteValue,
         {
-            Ok(value.answered())
+            returned.map(T::answered).map_err(hidden)
+        }
+    }
+
+    /// The error cannot be answered.
+    pub trait RefusedError<T, E> {
+        #[allow(clippy::missing_errors_doc)]
+        fn respond(&self, returned: Result<T, E>) -> Outcome
+        where
+            E: RouteError;
+    }
+
+    impl<T, E> RefusedError<T, E> for &&&&Respond<Result<T, E>> {
+        fn respond(&self, returned: Result<T, E>) -> Outcome
+        where
+            E: RouteError,
+        {
+            Err(returned.map_or_else(E::answered, |_| HttpError::internal("a tier that nothing reaches")))
+        }
+    }
+
+    tier! {
+        Empty [&&&]
+        [] () => nothing;
+        [T: IntoResponse] Option<T> => perhaps;
+    }
+    tier! {
+        AsIs [&&]
+        [T: IntoResponse] T => as_is;
+    }
+    tier! {
+        Json [&]
+        [T: Serialize] T => json;
+    }
+
+    /// Nothing fits.
+    pub trait Refused<T> {
+        #[allow(clippy::missing_errors_doc)]
+        fn respond(&self, returned: T) -> Outcome
+        where
+            T: RouteValue;
+    }
+
+    impl<T> Refused<T> for Respond<T> {
+        fn respond(&self, returned: T) -> Outcome
+        where
+            T: RouteValue,
+        {
+            Ok(returned.answered())
         }
     }
 }
 
+fn chained<E: StdError + 'static>(error: E) -> HttpError {
+    HttpError::from_chain(&error)
+}
+
+fn opaque<E: AsRef<dyn StdError + Send + Sync>>(error: E) -> HttpError {
+    HttpError::from_chain(error.as_ref())
+}
+
+fn hidden<E: Display>(error: E) -> HttpError {
+    HttpError::internal(error.to_string())
+}
+
+#[allow(clippy::unnecessary_wraps)] // every way to answer may fail
+fn nothing((): ()) -> Outcome {
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn perhaps<T: IntoResponse>(value: Option<T>) -> Outcome {
+    value.map_or_else(|| nothing(()), as_is)
+}
+
+#[allow(clippy::unnecessary_wraps)] // every way to answer may fail
+fn as_is<T: IntoResponse>(value: T) -> Outcome {
+    Ok(value.into_response())
+}
+
 /// A JSON body; what serialises to `null` is nothing, whatever its type.
-fn json<T: Serialize>(value: &T) -> Result<Response, HttpError> {
-    let text = serde_json::to_vec(value).map_err(|error| HttpError::internal(format!("the answer is no JSON: {error}")))?;
+fn json<T: Serialize>(value: T) -> Outcome {
+    let text =
+        serde_json::to_vec(&value).map_err(|error| HttpError::internal(format!("the answer is no JSON: {error}")))?;
     if text == b"null" {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+        return nothing(());
     }
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
 }

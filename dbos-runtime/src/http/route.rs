@@ -91,7 +91,8 @@ pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {
             if let Some(first) = claimed.insert((spelling.clone(), route.method), route) {
                 return Err(duplicate(first, route));
             }
-            let methods = by_path.remove(&spelling).unwrap_or_else(|| MethodRouter::new().fallback(service::method_not_allowed));
+            let methods =
+                by_path.remove(&spelling).unwrap_or_else(|| MethodRouter::new().fallback(service::method_not_allowed));
             by_path.insert(spelling, methods.on(method, handler(route, Arc::clone(&pattern))));
         }
     }

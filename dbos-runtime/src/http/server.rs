@@ -19,14 +19,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::ServerOptions;
 use super::framing::{Answering, Framed, Shared};
 use super::guard::Guard;
 use super::head::MOST_HEADERS;
 use super::service::Service;
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// The first and the longest pause after the system refused to accept; most often it is out of files.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -99,7 +99,9 @@ fn unbound(options: &ServerOptions, error: &io::Error) -> String {
     let ServerOptions { host, port, .. } = options;
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("cannot listen on {host}:{port}: another program has the port; stop it, or choose another with --port or PORT")
+            format!(
+                "cannot listen on {host}:{port}: another program has the port; stop it, or choose another with --port or PORT"
+            )
         }
         io::ErrorKind::PermissionDenied => {
             format!("cannot listen on {host}:{port}: this user may not; choose a port above 1023 with --port or PORT")
@@ -118,7 +120,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, So
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!("cannot accept connections, trying again in {pause:?}: {error}");
-                sleep(pause).await;
+                clock::pause(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }

@@ -35,7 +35,7 @@ impl de::Error for Refused {
     }
 }
 
-impl<'a> Text<'a> {
+impl Text<'_> {
     fn refused(self, expected: impl Display) -> Refused {
         let shown: String = self.0.chars().take(SHOWN_CHARS).collect();
         let dots = if shown.len() < self.0.len() { "…" } else { "" };

@@ -29,8 +29,12 @@ macro_rules! route {
                 line: line!(),
                 handler: |request| {
                     Box::pin(async move {
+                        #[allow(unused_imports)]
+                        use dbos::__private::respond_tiers::*;
                         Arguments::read(request, false).await?;
-                        dbos::respond!($answer)
+                        #[allow(clippy::let_unit_value)]
+                        let answer = $answer;
+                        dbos::__private::Respond::of(&answer).respond(answer)
                     })
                 },
             }
@@ -42,7 +46,8 @@ route!("GET", "/process", std::process::id());
 route!("POST", "/crash/:key?", crash());
 route!("GET", "/slow", {
     println!("asked");
-    tokio::time::sleep(SLOW).await;
+    // Nothing outside can tell the handler that the signal has arrived.
+    tokio::time::timeout(SLOW, std::future::pending::<()>()).await.unwrap_err();
     "slow"
 });
 route!("GET", "/forever", {
@@ -216,11 +221,19 @@ fn a_busy_port_is_one_sentence_and_no_loop() {
 }
 
 fn mistakes_in_the_settings_are_one_sentence() {
-    for words in [&["--config", "missing.toml"][..], &["--host", "no.such.host.invalid"]] {
-        let mut program = Program::supervised(words);
+    for (flag, value) in [
+        ("--config", "missing.toml"),
+        ("--host", "no.such.host.invalid"),
+        ("--database-url", "nonsense"),
+        ("--database-url", "sqlite:no/such/folder/program.sqlite"),
+        ("--database-url", "postgres://shop:hunter2@127.0.0.1:1/shop"),
+    ] {
+        let words = ["--port", "0", flag, value];
+        let mut program = Program::supervised(&words);
         assert_eq!(program.end(), Some(2), "{words:?}");
         let said = program.said();
         assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
     }
     let mut program = Program::start(&["--prot", "1"]);
     assert_eq!(program.end(), Some(2));

@@ -136,7 +136,11 @@ async fn a_large_body_is_refused_whoever_wants_it() {
     assert_eq!(server.post("/order", &fitting).await.status, 200);
     for path in ["/order", "/ignored"] {
         let answer = server.post(path, &"x".repeat(3 * LARGEST_BODY)).await;
-        assert_eq!((answer.status, answer.message().as_str()), (413, "the body is larger than 1048576 bytes"), "{path}");
+        assert_eq!(
+            (answer.status, answer.message().as_str()),
+            (413, "the body is larger than 1048576 bytes"),
+            "{path}"
+        );
     }
     let announced = "POST /order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n";
     assert_eq!(server.ask(announced).await.status, 413);

@@ -40,9 +40,13 @@ macro_rules! route {
             line: line!(),
             handler: |request| {
                 Box::pin(async move {
+                    #[allow(unused_imports)]
+                    use $crate::http::respond::respond_tiers::*;
                     #[allow(unused_variables, unused_mut)]
                     let mut $arguments = $crate::http::arguments::Arguments::read(request, $needs_body).await?;
-                    $crate::respond!($returned)
+                    #[allow(clippy::let_unit_value)]
+                    let returned = $returned;
+                    $crate::http::respond::Respond::of(&returned).respond(returned)
                 })
             },
         }
@@ -62,13 +66,13 @@ impl TestServer {
     }
 
     async fn start_with(routes: &[&'static Route], options: ServerOptions) -> Self {
-        let router = router_of(routes).expect("good routes");
+        let app = router_of(routes).expect("good routes");
         let drain = options.drain;
         let server = Server::bind(ServerOptions { port: 0, ..options }).await.expect("a free port");
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(async move {
-            server.run(router, async { stopped.await.expect("the test stops the server") }, drain).await;
+            server.run(app, async { stopped.await.expect("the test stops the server") }, drain).await;
         });
         Self { address, stop, running }
     }
@@ -100,7 +104,9 @@ impl TestServer {
 
 fn post(path: &str, json: &str) -> String {
     let length = json.len();
-    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
+    )
 }
 
 struct Client {
@@ -161,7 +167,8 @@ impl Answer {
         let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
         let headers = lines.map(|line| header(line).expect("a header")).collect();
         let mut answer = Self { status, headers, body: String::new() };
-        let length = answer.header("content-length").filter(|_| has_body).map_or(0, |length| length.parse().expect("a length"));
+        let length =
+            answer.header("content-length").filter(|_| has_body).map_or(0, |length| length.parse().expect("a length"));
         rest.get(..length)?.clone_into(&mut answer.body);
         Some((answer, head.len() + 4 + length))
     }

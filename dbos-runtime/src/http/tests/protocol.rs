@@ -46,7 +46,10 @@ async fn a_request_with_two_readings_is_refused_and_the_connection_closed() {
     let server = TestServer::start(ROUTES).await;
     for (request, status) in [
         ("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400),
-        ("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", 400),
+        (
+            "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         ("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
@@ -68,7 +71,11 @@ async fn a_request_with_two_readings_is_refused_and_the_connection_closed() {
 async fn a_refusal_waits_for_the_answers_before_it() {
     let server = TestServer::start(ROUTES).await;
     let mut client = server.connect().await;
-    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    client
+        .send(
+            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        )
+        .await;
     assert_eq!(client.answer().await.body, "home");
     assert_eq!(client.answer().await.status, 400);
     client.closed().await;
@@ -97,7 +104,9 @@ async fn broken_chunks_are_the_callers_mistake() {
 #[tokio::test]
 async fn a_request_keeps_a_good_id_and_gets_one_otherwise() {
     let server = TestServer::start(ROUTES).await;
-    let ask = async |id: &str| server.ask(&format!("GET /id HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: {id}\r\n\r\n")).await;
+    let ask = async |id: &str| {
+        server.ask(&format!("GET /id HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: {id}\r\n\r\n")).await
+    };
 
     let kept = ask("order-7.a_B").await;
     assert_eq!((kept.header("x-request-id"), kept.body.as_str()), (Some("order-7.a_B"), "order-7.a_B"));
