@@ -47,7 +47,7 @@ route!("POST", "/crash/:key?", crash());
 route!("GET", "/slow", {
     println!("asked");
     // Nothing outside can tell the handler that the signal has arrived.
-    tokio::time::timeout(SLOW, std::future::pending::<()>()).await.unwrap_err();
+    tokio::time::timeout(SLOW, std::future::pending::<()>()).await.expect_err("nothing else ends it");
     "slow"
 });
 route!("GET", "/forever", {
