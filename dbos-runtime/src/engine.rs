@@ -174,10 +174,6 @@ impl Engine {
             service.await.ok();
         }
     }
-
-    pub(crate) fn executor(&self) -> &Arc<Executor> {
-        &self.0.executor
-    }
 }
 
 impl fmt::Debug for Engine {
