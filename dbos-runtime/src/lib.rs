@@ -1,29 +1,29 @@
 //! Durable execution for Rust: annotated async functions that survive any crash.
 
+mod again;
 mod app;
-pub mod http;
+mod catalog;
+mod checkpoint;
+mod clock;
+mod codec;
+mod config;
+mod context;
 mod dbos;
 mod engine;
-mod service;
-mod select;
-mod workflow;
-mod message;
-mod event;
-mod step;
-mod checkpoint;
-mod context;
-mod executor;
-mod catalog;
-mod registry;
-mod store;
-mod codec;
-mod again;
-mod config;
-mod id;
-mod status;
 mod error;
-mod clock;
+mod event;
+mod executor;
+pub mod http;
+mod id;
+mod message;
+mod registry;
+mod select;
+mod service;
+mod status;
+mod step;
+mod store;
 mod wakeup;
+mod workflow;
 
 pub use app::serve;
 pub use clock::Clock;

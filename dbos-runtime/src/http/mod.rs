@@ -4,24 +4,24 @@
 //! A program that has an axum application of its own merges [`router`] into it instead of letting
 //! [`serve`](crate::serve) run.
 
-pub(crate) mod path;
-pub(crate) mod route;
-pub(crate) mod request;
 pub(crate) mod arguments;
-mod text;
-mod query;
 mod body;
-pub(crate) mod respond;
+mod chunks;
 pub(crate) mod error;
+mod framing;
 mod guard;
 mod head;
-mod chunks;
-mod framing;
-mod service;
-pub(crate) mod server;
 mod options;
+pub(crate) mod path;
+mod query;
+pub(crate) mod request;
+pub(crate) mod respond;
+pub(crate) mod route;
+pub(crate) mod server;
+mod service;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use axum::response::{Html, IntoResponse, Response};
 
