@@ -60,6 +60,15 @@ impl SignalSlot {
     }
 }
 
+/// What came of an attempt to enter a run.
+pub(crate) enum Entry {
+    Entered(Arc<SignalSlot>),
+    /// Another run of the workflow is under way.
+    Occupied,
+    /// The engine closes.
+    Closed,
+}
+
 /// A run under way in this process.
 #[derive(Clone, Debug)]
 struct ActiveRun {
@@ -83,7 +92,7 @@ pub(crate) struct Executor {
     /// Fresh at each process start, and again after a lost lease.
     id: RwLock<String>,
     runs: Mutex<HashMap<String, ActiveRun>>,
-    all_ended: Notify,
+    run_ended: Notify,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: AtomicBool,
@@ -121,7 +130,7 @@ impl Executor {
             transaction_deadline: parts.transaction_deadline,
             id: RwLock::new(parts.id),
             runs: Mutex::default(),
-            all_ended: Notify::new(),
+            run_ended: Notify::new(),
             stuck: Mutex::default(),
             closing: AtomicBool::new(false),
         })
@@ -144,24 +153,38 @@ impl Executor {
         self.catalog.workflow(name)
     }
 
-    /// Notes a run as under way; `None` if it is under way already or the engine closes.
-    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
+    /// Notes a run as under way, unless another run of the workflow is.
+    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Entry {
         let mut runs = self.runs();
-        if self.is_closing() || runs.contains_key(workflow) {
-            return None;
+        if self.is_closing() {
+            return Entry::Closed;
+        }
+        if runs.contains_key(workflow) {
+            return Entry::Occupied;
         }
         let signal = Arc::<SignalSlot>::default();
         runs.insert(workflow.to_owned(), ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal) });
         self.stuck.lock().expect("no panic while held").remove(workflow);
-        Some(signal)
+        Entry::Entered(signal)
+    }
+
+    /// Like [`enter`](Self::enter), once the run under way has let go. `owner` has the workflow now,
+    /// so whoever had it before is told to.
+    pub(crate) async fn enter_after(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
+        loop {
+            let ended = self.run_ended.notified();
+            match self.enter(workflow, owner) {
+                Entry::Entered(signal) => return Some(signal),
+                Entry::Closed => return None,
+                Entry::Occupied => self.stop_run(workflow, Signal::LostOwnership),
+            }
+            ended.await;
+        }
     }
 
     pub(crate) fn leave(&self, workflow: &str) {
-        let mut runs = self.runs();
-        runs.remove(workflow);
-        if runs.is_empty() {
-            self.all_ended.notify_waiters();
-        }
+        self.runs().remove(workflow);
+        self.run_ended.notify_waiters();
     }
 
     /// `(workflow, owner)` of each run under way.
@@ -175,6 +198,13 @@ impl Executor {
         }
     }
 
+    /// Stops the run under this owner; another one of the same workflow goes on.
+    pub(crate) fn stop_run_of(&self, workflow: &str, owner: &str, signal: Signal) {
+        if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
+            run.signal.raise(signal);
+        }
+    }
+
     pub(crate) fn stop_all(&self, signal: &Signal) {
         self.runs().values().for_each(|run| run.signal.raise(signal.clone()));
     }
@@ -182,7 +212,7 @@ impl Executor {
     /// Completes once no run is under way.
     pub(crate) async fn runs_ended(&self) {
         loop {
-            let ended = self.all_ended.notified();
+            let ended = self.run_ended.notified();
             if self.runs().is_empty() {
                 return;
             }

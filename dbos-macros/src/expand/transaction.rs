@@ -95,12 +95,16 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let database_error = database_error(output, &quote!(__outcome));
     quote! {
         let mut __tx = __transaction.begin().await;
-        let __outcome: #output = {
-            #bindings
-            let #pattern: &mut #ty = __transaction.connection::<#ty>(&mut __tx).await;
-            #body
-        }
-        .await;
+        let __limited: ::core::option::Option<#output> = __transaction
+            .limit({
+                #bindings
+                let #pattern: &mut #ty = __transaction.connection::<#ty>(&mut __tx).await;
+                #body
+            })
+            .await;
+        let ::core::option::Option::Some(__outcome) = __limited else {
+            continue;
+        };
         let __retry: bool = #is_transient(#database_error);
         let __recorded = __codec.encode(&__outcome);
         ::core::mem::drop(__outcome);

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::error::Result;
+use crate::codec::engine_error;
+use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::id::random_id;
 use crate::service::identity::remove_lock_file;
 use crate::store::executors::ExecutorRow;
+use crate::store::outcomes::Ended;
 use crate::store::workflows::Claimed;
+use crate::wakeup::Fact;
+use crate::status::Status;
 use crate::workflow::{Execution, spawn};
 
 /// How many workflows are claimed at once.
@@ -36,7 +40,11 @@ pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Re
             break;
         }
         for workflow in claimed {
-            recover(executor, workflow, &owner, &dead.executor).await?;
+            // Claimed is claimed: trouble with one must not leave the next ones with nobody.
+            let id = workflow.workflow.clone();
+            if let Err(error) = recover(executor, workflow, &owner, &dead.executor).await {
+                end_unreadable(executor, &id, &owner, &error).await;
+            }
         }
     }
     if executor.store.forget_executor(&dead.executor).await? {
@@ -57,7 +65,13 @@ async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)
 }
 
 async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) -> Result<()> {
-    let Some(definition) = executor.workflow(&claimed.name) else { return Ok(()) };
+    if let Some(reason) = claimed.unreadable {
+        return Err(Error::Unreadable { what: "the row of the workflow".to_owned(), reason });
+    }
+    let Some(definition) = executor.workflow(&claimed.name) else {
+        // Only what this code can run is claimed.
+        return Err(Error::Configuration(format!("no workflow is called `{}`", claimed.name)));
+    };
     let limit = i64::from(definition.options().max_recovery_attempts);
     if claimed.attempts > limit + 1 {
         tracing::error!(
@@ -89,4 +103,21 @@ async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: 
         },
     );
     Ok(())
+}
+
+/// A workflow whose rows cannot be read ends with an error that says so, for a person to look at.
+async fn end_unreadable(executor: &Executor, workflow: &str, owner: &str, error: &Error) {
+    tracing::error!(workflow, %error, "workflow cannot be recovered");
+    let ended = Ended {
+        workflow: workflow.to_owned(),
+        owner: owner.to_owned(),
+        status: Status::Error,
+        output: None,
+        error: Some(engine_error(error).text().to_owned()),
+        now_ms: executor.clock.now_ms(),
+    };
+    match executor.outcomes.commit(ended).await {
+        Ok(_) => executor.notifier.told(&Fact::Ended { workflow: workflow.to_owned() }),
+        Err(error) => tracing::error!(workflow, %error, "its outcome cannot be stored either"),
+    }
 }

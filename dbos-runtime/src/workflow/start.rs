@@ -11,6 +11,7 @@ use crate::codec::{engine_error, read_engine_error};
 use crate::context::engine;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
+use crate::registry::AnyWorkflow;
 use crate::id::{check_key, child_id, random_id, sidestepped_child_id};
 use crate::store::checkpoints::Effect;
 use crate::store::insist;
@@ -41,8 +42,11 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
         None => {
             let id = request.id.clone().unwrap_or_else(random_id);
             let row = row(&executor, &request, id, inputs, None);
+            // In a task of its own: once the row is on its way, it needs somebody to run it, even if
+            // the caller goes away (a browser hangs up) or loses its patience.
+            let started = start_outside(Arc::clone(&executor), request.workflow, row);
             tokio::select! {
-                started = start_outside(&executor, &request, row) => started?,
+                started = tokio::spawn(started) => started.unwrap_or(Err(Error::ShuttingDown))?,
                 () = pause(PATIENCE) => return Err(out_of_reach()),
             }
         }
@@ -79,10 +83,10 @@ fn row(executor: &Executor, request: &Request, id: String, inputs: String, paren
     }
 }
 
-async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) -> Result<String> {
+async fn start_outside(executor: Arc<Executor>, definition: &'static dyn AnyWorkflow, row: Start) -> Result<String> {
     let workflow = row.workflow.clone();
     if executor.starts.commit(row.clone()).await? {
-        run_fresh(executor, request, row);
+        run_fresh(&executor, definition, row);
         return Ok(workflow);
     }
     let Some(existing) = executor.store.workflow_status(&workflow).await? else {
@@ -90,7 +94,7 @@ async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) 
     };
     if existing.creator.as_ref() == Some(&row.owner) {
         // Our first try was committed although its answer was lost.
-        run_fresh(executor, request, row);
+        run_fresh(&executor, definition, row);
     } else {
         attach(&existing, &row)?;
     }
@@ -115,13 +119,13 @@ fn attach(existing: &WorkflowStatus, called: &Start) -> Result<()> {
     Ok(())
 }
 
-fn run_fresh(executor: &Arc<Executor>, request: &Request, row: Start) {
+fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row: Start) {
     spawn(
         executor,
         Execution {
             workflow: row.workflow,
             owner: row.owner,
-            definition: request.workflow,
+            definition,
             inputs: row.inputs,
             deadline_ms: row.deadline_ms,
             history: History::new(),
@@ -137,23 +141,17 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
     let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point));
     let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
     loop {
-        let started = insist("start a child workflow", || executor.store.start_child(&row, &parent)).await;
-        match started {
-            Ok(ChildStarted::Created) => {
-                let child = row.workflow.clone();
-                run_fresh(executor, request, row);
-                return Ok(child);
-            }
-            Ok(ChildStarted::IdTaken) => {}
-            Ok(ChildStarted::NotMine) => point.run.stop(Signal::LostOwnership).await,
+        // In a task of its own, for the parent may be stopped here.
+        let made = make_child(Arc::clone(executor), request.workflow, row.clone(), parent.clone());
+        let made = tokio::spawn(made).await.unwrap_or(Err(Error::ShuttingDown));
+        let existing = match made {
+            Ok(Made::Running) => return Ok(row.workflow),
+            Ok(Made::TakenBy(existing)) => *existing,
+            Ok(Made::Gone) => continue,
+            Ok(Made::NotMine) => point.run.stop(Signal::LostOwnership).await,
+            Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
             Err(error) => point.fail_to_store(&error).await,
-        }
-        let Some(existing) = executor.store.workflow_status(&row.workflow).await? else { continue };
-        if existing.creator.as_ref() == Some(&row.owner) {
-            let child = row.workflow.clone();
-            run_fresh(executor, request, row);
-            return Ok(child);
-        }
+        };
         let is_own_child = existing.parent_workflow_id.as_ref() == Some(&point.run.workflow);
         if request.id.is_none() && !is_own_child {
             // A stranger has taken the id that this child would have; it must not stop it.
@@ -162,6 +160,41 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
         }
         return record_attachment(point, &existing, &row).await;
     }
+}
+
+/// What came of making a child.
+enum Made {
+    /// It exists and runs here.
+    Running,
+    /// Its id is taken.
+    TakenBy(Box<WorkflowStatus>),
+    /// Its id was taken, and is no more.
+    Gone,
+    /// The parent is no longer ours.
+    NotMine,
+}
+
+async fn make_child(
+    executor: Arc<Executor>,
+    definition: &'static dyn AnyWorkflow,
+    row: Start,
+    parent: ParentStep,
+) -> Result<Made> {
+    match insist("start a child workflow", || executor.store.start_child(&row, &parent)).await? {
+        ChildStarted::Created => {
+            run_fresh(&executor, definition, row);
+            return Ok(Made::Running);
+        }
+        ChildStarted::NotMine => return Ok(Made::NotMine),
+        ChildStarted::IdTaken => {}
+    }
+    let Some(existing) = executor.store.workflow_status(&row.workflow).await? else { return Ok(Made::Gone) };
+    if existing.creator.as_ref() == Some(&row.owner) {
+        // Our first try was committed although its answer was lost.
+        run_fresh(&executor, definition, row);
+        return Ok(Made::Running);
+    }
+    Ok(Made::TakenBy(Box::new(existing)))
 }
 
 /// Records that the child is a workflow that exists already, or that it is another function's.
