@@ -16,6 +16,7 @@ use crate::executor::{Executor, Signal};
 use crate::store::backend::Dialect;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
+use crate::store::failpoint::DurableWrite;
 use crate::store::retry::{Backoff, is_transient};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
@@ -189,8 +190,12 @@ impl Transaction {
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
         }
+        let write = DurableWrite::begin("commit a transaction").await;
         match within(deadline, connection.commit()).await {
-            Ok(()) => Committed::Yes,
+            Ok(()) => {
+                write.end().await;
+                Committed::Yes
+            }
             Err(error) => self.resolve_unknown_commit(point, &error).await,
         }
     }
@@ -253,8 +258,12 @@ impl Transaction {
         if !matches!(within(deadline, connection.is_still_open()).await, Ok(true)) {
             return Committed::Rerun;
         }
+        let write = DurableWrite::begin("commit a transaction").await;
         match within(deadline, connection.commit()).await {
-            Ok(()) => Committed::Yes,
+            Ok(()) => {
+                write.end().await;
+                Committed::Yes
+            }
             Err(sqlx::Error::Database(error)) => {
                 tracing::debug!(%error, "commit refused");
                 Committed::Rerun
