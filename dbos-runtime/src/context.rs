@@ -82,6 +82,15 @@ pub(crate) struct StepContext {
     pub(crate) transaction: OnceLock<TransactionContext>,
 }
 
+impl StepContext {
+    /// Leaves `effect` for the commit of the transaction whose body runs.
+    pub(crate) fn add_effect(&self, effect: Effect) {
+        if let Some(own) = self.transaction.get() {
+            own.effects.lock().expect("no panic while held").push(effect);
+        }
+    }
+}
+
 /// What only a transaction has.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionContext {

@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::codec::WorkflowCodec;
 use crate::config::Config;
 use crate::context::{Place, current_run, engine, place};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
 use crate::message::{self, Send, Topic};
+use crate::registry::codec_for;
 use crate::step::{self, StepCall};
 use crate::workflow::{self, Start, WorkflowCall, WorkflowHandle};
 
@@ -46,11 +46,16 @@ impl DBOS {
     ///
     /// # Errors
     ///
-    /// [`Error::NotLaunched`] if there is no engine.
-    pub fn retrieve_workflow<R>(workflow_id: impl Into<String>, codec: WorkflowCodec<R>) -> Result<WorkflowHandle<R>>
+    /// [`Error::NotLaunched`] if there is no engine; [`Error::Configuration`] if no workflow of this
+    /// program returns `R`.
+    pub fn retrieve_workflow<R>(workflow_id: impl Into<String>) -> Result<WorkflowHandle<R>>
     where
         R: std::marker::Send + 'static,
     {
+        let codec = codec_for::<R>("").ok_or_else(|| {
+            let kind = std::any::type_name::<R>();
+            Error::Configuration(format!("no workflow of this program returns `{kind}`; name the type that it returns"))
+        })?;
         Ok(WorkflowHandle::new(engine()?, workflow_id.into(), codec))
     }
 

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Parts, Signal};
-use crate::registry::Registry;
+use crate::catalog::Catalog;
 use crate::service::identity::Identity;
 use crate::service::lease::Lease;
 use crate::service::{listener, recovery};
@@ -44,14 +44,14 @@ impl Engine {
     /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used,
     /// [`Error::Duplicate`] if two workflows have one name.
     pub async fn launch(config: Config) -> Result<Self> {
-        let registry = Registry::collect()?;
-        let version = config.application_version.clone().unwrap_or_else(|| registry.version(&config.application));
+        let catalog = Catalog::collect()?;
+        let version = config.application_version.clone().unwrap_or_else(|| catalog.version(&config.application));
         let store = Self::migrate(&config).await?;
         let clock = config.clock.clone().unwrap_or_else(Clock::new);
         if let Some(now_ms) = store.database_now_ms().await? {
             clock.set(now_ms);
         }
-        store.register_version(&config.application, &version, &registry.hashes(), clock.now_ms()).await?;
+        store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
         let identity = Identity::create(&config, store.dialect())?;
         let row = identity.row(store.dialect(), clock.after(config.lease));
         store.register_executor(&config.application, &row).await?;
@@ -59,7 +59,7 @@ impl Engine {
             store,
             clock,
             wakeups: Wakeups::default(),
-            registry,
+            catalog,
             application: config.application.clone(),
             version,
             id: identity.executor.clone(),

@@ -13,12 +13,11 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
-use crate::codec::{read_json, write_json};
+use crate::codec::{decode_value, encode_value};
 use crate::context::{Place, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::check_key;
-use crate::message::add_effect;
 use crate::step::{StepCall, record_wake_up};
 use crate::store::checkpoints::Effect;
 use crate::store::events::EventLook;
@@ -68,7 +67,7 @@ where
     T: Serialize + DeserializeOwned,
 {
     let location = Location::caller();
-    let value = write_json(value)
+    let value = encode_value(value)
         .map_err(|reason| Error::Unstorable { what: format!("the value of event `{}`", event.key), reason });
     let effect = check_key("event key", event.key)
         .and(value)
@@ -79,7 +78,7 @@ where
             StepCall::operation(async move { publish(&point, effect?).await })
         }
         Place::Step(step) if step.transaction.get().is_some() && step.workflow.is_some() => {
-            let outcome = effect.map(|effect| add_effect(&step, effect));
+            let outcome = effect.map(|effect| step.add_effect(effect));
             StepCall::operation(async move { outcome })
         }
         Place::Step(_) | Place::Outside => {
@@ -157,7 +156,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for GetEvent<T> {
                 }
             };
             let Some(value) = value else { return Ok(None) };
-            match (read_json(&value), run) {
+            match (decode_value(&value), run) {
                 (Ok(value), _) => Ok(Some(value)),
                 (Err(reason), None) => Err(unreadable(key, reason)),
                 (Err(reason), Some(run)) => run.stop(Signal::Failed(unreadable(key, reason))).await,

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::registry::{AnyWorkflow, Registry};
+use crate::catalog::Catalog;
+use crate::registry::AnyWorkflow;
 use crate::store::Store;
 use crate::store::checkpoints::Checkpoint;
 use crate::store::notify::Notifier;
@@ -71,7 +72,7 @@ pub(crate) struct Executor {
     pub(crate) clock: Clock,
     pub(crate) wakeups: Wakeups,
     pub(crate) notifier: Notifier,
-    pub(crate) registry: Registry,
+    pub(crate) catalog: Catalog,
     pub(crate) starts: Lane<Start>,
     pub(crate) checkpoints: Lane<Checkpoint>,
     pub(crate) outcomes: Lane<Ended>,
@@ -93,7 +94,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) wakeups: Wakeups,
-    pub(crate) registry: Registry,
+    pub(crate) catalog: Catalog,
     pub(crate) application: String,
     pub(crate) version: String,
     pub(crate) id: String,
@@ -113,7 +114,7 @@ impl Executor {
             store,
             clock: parts.clock,
             wakeups: parts.wakeups,
-            registry: parts.registry,
+            catalog: parts.catalog,
             application: parts.application,
             version: parts.version,
             poll_interval: parts.poll_interval,
@@ -140,7 +141,7 @@ impl Executor {
     }
 
     pub(crate) fn workflow(&self, name: &str) -> Option<&'static dyn AnyWorkflow> {
-        self.registry.workflow(name)
+        self.catalog.workflow(name)
     }
 
     /// Notes a run as under way; `None` if it is under way already or the engine closes.

@@ -13,9 +13,11 @@ mod step;
 mod checkpoint;
 mod context;
 mod executor;
+mod catalog;
 mod registry;
 mod store;
 mod codec;
+mod again;
 mod config;
 mod id;
 mod status;
@@ -25,6 +27,7 @@ mod wakeup;
 
 pub use app::serve;
 pub use clock::Clock;
+pub use codec::Recorded;
 pub use config::{Config, Migrations};
 pub use dbos::DBOS;
 pub use engine::Engine;
@@ -42,18 +45,28 @@ pub use store::workflows::WorkflowStatus;
 pub use tracing;
 pub use workflow::{Start, WorkflowCall, WorkflowHandle};
 
+pub use dbos_macros::*;
+
 /// What generated code names. Not for people: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use {inventory, serde, serde_json, sqlx, tokio};
 
+    pub use crate::again::again;
     pub use crate::app::{Application, run};
-    pub use crate::codec::*;
+    pub use crate::codec::{Outcome, Probe, WorkflowCodec, arg, from_error, nameless as tiers};
     pub use crate::config::Migrations;
     pub use crate::http::arguments::Arguments;
     pub use crate::http::respond::{Respond, respond_tiers};
     pub use crate::http::route::{Route, RouteRequest};
-    pub use crate::registry::*;
+    pub use crate::registry::{Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name};
     pub use crate::select::Race;
     pub use crate::step::{Attempts, Step, StepOptions, Transaction, TransactionOptions};
+    pub use crate::store::connection::Isolation;
+
+    /// Whether the database error in what a transaction returned is worth another run of its body.
+    #[must_use]
+    pub fn is_transient(error: Option<&sqlx::Error>) -> bool {
+        error.is_some_and(crate::store::retry::is_worth_rerunning)
+    }
 }

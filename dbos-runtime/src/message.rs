@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
-use crate::codec::{Encoded, engine_error, read_engine_error, read_json, write_json};
+use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engine_error};
 use crate::context::{Place, StepContext, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
@@ -104,7 +104,7 @@ pub(crate) fn send<T: Serialize + DeserializeOwned>(destination: String, message
         Place::Step(step) if step.transaction.get().is_some() => At::Transaction(step),
         Place::Step(_) | Place::Outside => At::Outside,
     };
-    Send { destination, topic: topic.name, message: write_json(message), idempotency_key: None, at }
+    Send { destination, topic: topic.name, message: encode_value(message), idempotency_key: None, at }
 }
 
 impl IntoFuture for Send {
@@ -139,12 +139,12 @@ impl Send {
                 }
             }
             At::Transaction(step) => {
-                let unreachable = engine_error(&unreachable);
-                add_effect(&step, Effect::Message { destination, topic, message, id, sent_at_ms, unreachable });
+                let unreachable = engine_error(&unreachable).text().to_owned();
+                step.add_effect(Effect::Message { destination, topic, message, id, sent_at_ms, unreachable });
                 return Ok(());
             }
             At::Workflow(point) => {
-                let unreachable = engine_error(&unreachable);
+                let unreachable = engine_error(&unreachable).text().to_owned();
                 let effect = Effect::Message { destination, topic, message, id, sent_at_ms, unreachable };
                 let recorded = point.record(StepOutcome::default(), effect, sent_at_ms).await;
                 sent(&recorded.into_encoded())?;
@@ -158,14 +158,7 @@ impl Send {
 fn sent(recorded: &Encoded) -> Result<()> {
     match recorded {
         Encoded::Value(_) => Ok(()),
-        Encoded::Error(_) => Err(read_engine_error(recorded)),
-    }
-}
-
-/// Leaves `effect` for the commit of the transaction whose body runs.
-pub(crate) fn add_effect(step: &StepContext, effect: Effect) {
-    if let Some(own) = step.transaction.get() {
-        own.effects.lock().expect("no panic while held").push(effect);
+        Encoded::Error(error) => Err(read_engine_error(error)),
     }
 }
 
@@ -185,7 +178,7 @@ where
     StepCall::operation(async move {
         check_key("topic", topic.name)?;
         let message = receive(&point, &timer, topic.name, timeout).await;
-        match message.as_deref().map(read_json::<Option<T>>).transpose() {
+        match message.as_deref().map(decode_value::<Option<T>>).transpose() {
             Ok(message) => Ok(message.flatten()),
             Err(reason) => {
                 let what = format!("a message on topic `{}`", topic.name);

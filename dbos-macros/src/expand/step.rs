@@ -167,13 +167,13 @@ fn run_with_retries(args: &StepArgs, function: &Function, arguments: &[Argument]
 /// One attempt: the body, cut off at its timeout if it has one.
 fn outcome(args: &StepArgs, body: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span();
-    let from_error = private("Outcome", span);
+    let from_error = private("from_error", span);
     match &args.timeout {
         None => quote!(#body.await),
         Some(_) => quote_spanned! {span=>
             match __attempts.limit(#body).await {
                 ::core::result::Result::Ok(__outcome) => __outcome,
-                ::core::result::Result::Err(__error) => <#output as #from_error>::from_error(__error),
+                ::core::result::Result::Err(__error) => #from_error::<#output>()(__error),
             }
         },
     }

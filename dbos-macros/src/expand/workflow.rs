@@ -167,9 +167,9 @@ fn argument_codec(argument: &Argument) -> TokenStream {
 /// How the result is stored, and how a run that never returned is told to whoever awaits it.
 fn result_codec(output: &Type) -> TokenStream {
     let span = output.span();
-    let (workflow_codec, outcome) = (private("WorkflowCodec", span), private("Outcome", span));
+    let (workflow_codec, from_error) = (private("WorkflowCodec", span), private("from_error", span));
     let codec = codec(output);
-    quote_spanned!(span=> #workflow_codec { codec: #codec, from_error: <#output as #outcome>::from_error })
+    quote_spanned!(span=> #workflow_codec { codec: #codec, from_error: #from_error::<#output>() })
 }
 
 /// Notes a `Self` that the expansion could not resolve, because it nests the body in an item.

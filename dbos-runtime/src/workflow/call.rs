@@ -17,7 +17,7 @@ use crate::codec::WorkflowCodec;
 use crate::context::{Place, place};
 use crate::error::Result;
 use crate::id::IntoWorkflowId;
-use crate::registry::AnyWorkflow;
+use crate::registry::{AnyWorkflow, WorkflowDefinition};
 
 /// The name of the step in which a workflow awaits another.
 pub(crate) const GET_RESULT: &str = "DBOS.getResult";
@@ -45,6 +45,16 @@ pub struct WorkflowCall<R> {
     codec: WorkflowCodec<R>,
     body: Option<BoxFuture<'static, R>>,
     running: Option<BoxFuture<'static, R>>,
+}
+
+impl<A: Send + 'static, R: Send + 'static> WorkflowDefinition<A, R> {
+    /// A call with `arguments`, which are encoded now so that a bad one is known before anything is
+    /// written.
+    #[track_caller]
+    pub fn call(&'static self, arguments: A) -> WorkflowCall<R> {
+        let inputs = self.arguments.encode(&arguments);
+        WorkflowCall::new(self, inputs, (self.codec)(), (self.body)(arguments))
+    }
 }
 
 impl<R: Send + 'static> WorkflowCall<R> {

@@ -23,7 +23,7 @@ pub(super) async fn result<R>(
         None => wait_for_outcome(&executor, &workflow).await.map(|outcome| encode(&workflow, outcome)),
     };
     match encoded {
-        Ok(encoded) => codec.read(&encoded),
+        Ok(encoded) => codec.decode(&workflow, &encoded),
         Err(error) => (codec.from_error)(error),
     }
 }
@@ -43,7 +43,7 @@ async fn wait_without_fail(executor: &Executor, workflow: &str, point: &Point) -
     let outcome: Result<WorkflowOutcome> = wait_for_outcome(executor, workflow).await;
     match outcome {
         Ok(outcome) => encode(workflow, outcome),
-        Err(error @ Error::NonExistentWorkflow { .. }) => Encoded::Error(engine_error(&error)),
+        Err(error @ Error::NonExistentWorkflow { .. }) => engine_error(&error),
         Err(error @ Error::Diverged { .. }) => {
             point.run.stop(crate::executor::Signal::Diverged(error)).await
         }
@@ -54,8 +54,8 @@ async fn wait_without_fail(executor: &Executor, workflow: &str, point: &Point) -
 fn encode(workflow: &str, outcome: WorkflowOutcome) -> Encoded {
     let workflow = workflow.to_owned();
     match outcome.status {
-        Status::Cancelled => Encoded::Error(engine_error(&Error::Cancelled { workflow })),
-        Status::MaxRecoveryAttemptsExceeded => Encoded::Error(engine_error(&Error::DeadLettered { workflow })),
+        Status::Cancelled => engine_error(&Error::Cancelled { workflow }),
+        Status::MaxRecoveryAttemptsExceeded => engine_error(&Error::DeadLettered { workflow }),
         _ => match outcome.error {
             Some(error) => Encoded::Error(error),
             None => Encoded::Value(outcome.output.unwrap_or_else(|| "null".to_owned())),

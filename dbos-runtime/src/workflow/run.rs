@@ -76,7 +76,7 @@ pub(crate) fn spawn(executor: &Arc<Executor>, execution: Execution) {
 
 fn unreadable_inputs(reason: String) -> End {
     let error = Error::Unreadable { what: "the arguments of the workflow".to_owned(), reason };
-    End::Returned(Ok(Encoded::Error(engine_error(&error))))
+    End::Returned(Ok(engine_error(&error)))
 }
 
 async fn deadline(run: &Run) {
@@ -120,7 +120,7 @@ async fn finish(run: &Run, end: End) {
 }
 
 async fn record_failure(run: &Run, error: &Error) {
-    record(run, Encoded::Error(engine_error(error))).await;
+    record(run, engine_error(error)).await;
 }
 
 async fn record(run: &Run, encoded: Encoded) {

@@ -7,7 +7,7 @@ use super::call::Request;
 use super::run::{Execution, spawn};
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::{millis, pause};
-use crate::codec::{Encoded, engine_error};
+use crate::codec::{engine_error, read_engine_error};
 use crate::context::engine;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
@@ -168,7 +168,7 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
 async fn record_attachment(point: &Point, existing: &WorkflowStatus, called: &Start) -> Result<String> {
     let outcome = match attach(existing, called) {
         Ok(()) => StepOutcome { child: Some(called.workflow.clone()), ..StepOutcome::default() },
-        Err(error) => StepOutcome { error: Some(engine_error(&error)), ..StepOutcome::default() },
+        Err(error) => engine_error(&error).into(),
     };
     let now_ms = point.run.executor.clock.now_ms();
     let recorded = point.record(outcome, Effect::None, now_ms).await;
@@ -178,7 +178,7 @@ async fn record_attachment(point: &Point, existing: &WorkflowStatus, called: &St
 async fn recorded_child(point: &Point, child: Option<String>, error: Option<String>) -> Result<String> {
     match (child, error) {
         (Some(child), _) => Ok(child),
-        (None, Some(error)) => Err(crate::codec::read_engine_error(&Encoded::Error(error))),
+        (None, Some(error)) => Err(read_engine_error(&error)),
         (None, None) => {
             let what = format!("the child started at step {}", point.step);
             let unreadable = Error::Unreadable { what, reason: "its row names no child".to_owned() };

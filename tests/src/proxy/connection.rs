@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
 
 use super::frames::{Frame, Frames};
 use super::{Effect, Mode, State};
@@ -29,9 +30,11 @@ pub(super) async fn serve(client: TcpStream, server: SocketAddr, state: Arc<Stat
     };
     state.record().connections += 1;
     let (mut client, mut server) = (client, server);
+    let resets_seen = resets.clone();
     let end = tokio::select! {
+        biased;
         _ = resets.changed() => End::Reset,
-        end = relay(&mut client, &mut server, &state) => end,
+        end = relay(&mut client, &mut server, &state, resets_seen) => end,
     };
     if matches!(end, End::Reset) {
         let _ = (client.set_zero_linger(), server.set_zero_linger());
@@ -39,7 +42,7 @@ pub(super) async fn serve(client: TcpStream, server: SocketAddr, state: Arc<Stat
     state.record().connections -= 1;
 }
 
-async fn relay(client: &mut TcpStream, server: &mut TcpStream, state: &State) -> End {
+async fn relay(client: &mut TcpStream, server: &mut TcpStream, state: &State, resets: watch::Receiver<usize>) -> End {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let mut frames = Frames::default();
     let Some(start) = greet(client, &mut frames).await else {
@@ -48,7 +51,7 @@ async fn relay(client: &mut TcpStream, server: &mut TcpStream, state: &State) ->
     let (requests, to_client) = client.split();
     let (replies, to_server) = server.split();
     let fate = Mutex::new(Fate { asked: 1, ..Fate::default() });
-    let upward = Upward { server: to_server, state, fate: &fate, prepared: HashMap::new() };
+    let upward = Upward { server: to_server, state, fate: &fate, resets, prepared: HashMap::new() };
     tokio::select! {
         end = upward.relay(requests, frames, start) => end,
         end = relay_replies(replies, to_client, state, &fate) => end,
@@ -90,6 +93,7 @@ struct Upward<'a> {
     server: WriteHalf<'a>,
     state: &'a State,
     fate: &'a Mutex<Fate>,
+    resets: watch::Receiver<usize>,
     prepared: HashMap<String, String>,
 }
 
@@ -105,6 +109,10 @@ impl Upward<'_> {
                 }
                 if locked(self.fate).deaf {
                     continue;
+                }
+                // What is sent after a reset must not slip through before the reset is noticed.
+                if self.resets.has_changed().is_ok_and(|changed| changed) {
+                    return End::Reset;
                 }
                 if let Some(end) = self.forward(&frame).await {
                     return end;
