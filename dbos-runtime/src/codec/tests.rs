@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::inputs::ArgCodec;
 use super::nameless::*;
 use super::*;
 use crate::error::Error;
