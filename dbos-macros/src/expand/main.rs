@@ -9,7 +9,7 @@ use super::migrations::{Migrations, read};
 use crate::args::MainArgs;
 use crate::errors::Mistakes;
 use crate::function::Function;
-use crate::paths::{private, public};
+use crate::paths::private;
 
 /// Expands `#[dbos::main(args)] item`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -82,11 +82,8 @@ fn started(output: &ReturnType) -> TokenStream {
             __started().await;
             ::core::result::Result::Ok(())
         },
-        ReturnType::Type(_, output) => {
-            let error = public("Error", output.span());
-            quote_spanned! {output.span()=>
-                __started().await.map_err(|__error| #error::new(::std::format!("{__error:#}")))
-            }
-        }
+        ReturnType::Type(_, output) => quote_spanned! {output.span()=>
+            __started().await.map_err(::core::convert::Into::into)
+        },
     }
 }

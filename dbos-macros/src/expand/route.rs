@@ -14,7 +14,7 @@ use crate::function::Function;
 use crate::function::argument::Argument;
 use crate::paths::private;
 
-const WHY_OWNED: &str = "they come out of the request";
+const WHY_OWNED: &str = "its arguments come out of the request";
 
 /// What a route calls, each by a name that its expansion nests beside the route.
 pub(super) enum Callee {
