@@ -47,15 +47,7 @@ fn expand(args: &MainArgs, function: &Function, migrations: &Migrations) -> Toke
     let (run, application) = (private("run", span), private("Application", span));
     let attributes = &function.attributes;
     let (output, body) = (&function.signature.output, &function.body);
-    let name = match &args.name {
-        Some(name) => quote!(#name),
-        None => quote! {
-            match ::core::option_env!("CARGO_BIN_NAME") {
-                ::core::option::Option::Some(__name) => __name,
-                ::core::option::Option::None => ::core::env!("CARGO_CRATE_NAME"),
-            }
-        },
-    };
+    let name = args.name.as_ref().map_or_else(binary_name, |name| quote!(#name));
     let migrations = migrations.expand(span);
     let supervise = args.supervise;
     let started = started(output);
@@ -71,6 +63,16 @@ fn expand(args: &MainArgs, function: &Function, migrations: &Migrations) -> Toke
                 supervise: #supervise,
                 started: || ::std::boxed::Box::pin(async { #started }),
             })
+        }
+    }
+}
+
+/// The name of the binary that is compiled; examples and tests have only the crate's.
+fn binary_name() -> TokenStream {
+    quote! {
+        match ::core::option_env!("CARGO_BIN_NAME") {
+            ::core::option::Option::Some(__name) => __name,
+            ::core::option::Option::None => ::core::env!("CARGO_CRATE_NAME"),
         }
     }
 }
