@@ -3,6 +3,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{FnArg, Pat, Result, Type};
 
 use super::codec::{codec, database_error};
@@ -93,11 +94,12 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let body = typed_body(&function.body, output);
     let is_transient = private("is_transient", function.signature.ident.span());
     let database_error = database_error(output, &quote!(__outcome));
+    let connection = quote_spanned!(ty.span()=> __transaction.connection::<#ty>(&mut __tx).await);
     quote! {
         let mut __tx = __transaction.begin().await;
         let __outcome: #output = {
             #bindings
-            let #pattern: &mut #ty = __transaction.connection::<#ty>(&mut __tx).await;
+            let #pattern: &mut #ty = #connection;
             #body
         }
         .await;
