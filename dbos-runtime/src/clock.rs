@@ -48,9 +48,7 @@ impl Clock {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         match &self.0.source {
-            Source::Database { start, offset_ms } => {
-                offset_ms.load(Ordering::Relaxed) + millis(start.elapsed())
-            }
+            Source::Database { start, offset_ms } => offset_ms.load(Ordering::Relaxed) + millis(start.elapsed()),
             Source::Manual { now_ms, .. } => now_ms.load(Ordering::SeqCst),
         }
     }

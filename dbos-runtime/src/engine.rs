@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Parts, Signal};
-use crate::catalog::Catalog;
 use crate::service::identity::Identity;
 use crate::service::lease::Lease;
 use crate::service::{listener, recovery};
@@ -139,7 +139,9 @@ impl Engine {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!("handed {count} unfinished workflows back"),
             Ok(Err(error)) => tracing::warn!(%error, "unfinished workflows go on when the lease runs out"),
-            Err(_) => tracing::warn!("the database does not answer; unfinished workflows go on when the lease runs out"),
+            Err(_) => {
+                tracing::warn!("the database does not answer; unfinished workflows go on when the lease runs out")
+            }
         }
         self.end_services().await;
         executor.store.close().await;
@@ -173,10 +175,6 @@ impl Engine {
             service.abort();
             service.await.ok();
         }
-    }
-
-    pub(crate) fn executor(&self) -> &Arc<Executor> {
-        &self.0.executor
     }
 }
 

@@ -69,9 +69,8 @@ where
     let location = Location::caller();
     let value = encode_value(value)
         .map_err(|reason| Error::Unstorable { what: format!("the value of event `{}`", event.key), reason });
-    let effect = check_key("event key", event.key)
-        .and(value)
-        .map(|value| Effect::Event { key: event.key.to_owned(), value });
+    let effect =
+        check_key("event key", event.key).and(value).map(|value| Effect::Event { key: event.key.to_owned(), value });
     match place() {
         Place::Workflow(run) => {
             let point = Point::take(run, SET_EVENT, location);
@@ -133,7 +132,11 @@ impl<T> GetEvent<T> {
 
 impl<T> fmt::Debug for GetEvent<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("GetEvent").field("workflow", &self.workflow).field("event", &self.event).finish_non_exhaustive()
+        formatter
+            .debug_struct("GetEvent")
+            .field("workflow", &self.workflow)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::catalog::Catalog;
 use crate::registry::AnyWorkflow;
 use crate::store::Store;
 use crate::store::checkpoints::Checkpoint;

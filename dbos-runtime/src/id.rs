@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 
 /// Longest id, key or topic, in bytes.
-pub const MAX_KEY_BYTES: usize = 255;
+pub(crate) const MAX_KEY_BYTES: usize = 255;
 
 /// Separates what the engine makes up from what users may write, as in `{parent}-{step id}`.
 const CHILD_SEPARATOR: char = '-';

@@ -195,7 +195,8 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
     }
     let executor = &point.run.executor;
     let deadline_ms = record_wake_up(timer, timeout).await;
-    let arrived = executor.wakeups.subscribe(Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() });
+    let arrived =
+        executor.wakeups.subscribe(Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() });
     loop {
         let next = arrived.next();
         if let Some(message) = take(executor, point, topic).await {

@@ -42,8 +42,5 @@ pub const SQLITE_SYSTEM: &[Migration] = &[Migration {
 }];
 
 /// The tables of this library on SQLite; their names start with `dbos_rust_`.
-pub const SQLITE_OWN: &[Migration] = &[Migration {
-    version: 1,
-    name: "create_executors",
-    sql: include_str!("../sqlite/own/0001_create_executors.sql"),
-}];
+pub const SQLITE_OWN: &[Migration] =
+    &[Migration { version: 1, name: "create_executors", sql: include_str!("../sqlite/own/0001_create_executors.sql") }];

@@ -164,10 +164,11 @@ fn search(tokens: TokenStream, depth: usize, found: &mut BTreeSet<String>) {
             search(group.stream(), depth + usize::from(nested), found);
         }
         let follows_path = index >= 2 && after_colons(&tokens[index - 2..]).is_some();
-        // `$crate` in an exported macro stands for what the macro's user imports.
-        let in_macro = index >= 1 && matches!(&tokens[index - 1], TokenTree::Punct(dollar) if dollar.as_char() == '$');
-        if !follows_path && !in_macro && let Some(rest) = at_root(&tokens[index..], depth) {
-            found.extend(first_names(rest));
+        if !follows_path && let Some(rest) = at_root(&tokens[index..], depth) {
+            // What an exported macro names is resolved in the user's crate, by the door made for it.
+            let in_macro =
+                index >= 1 && matches!(&tokens[index - 1], TokenTree::Punct(dollar) if dollar.as_char() == '$');
+            found.extend(first_names(rest).into_iter().filter(|name| !in_macro || name != "__private"));
         }
     }
 }

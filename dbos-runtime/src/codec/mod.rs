@@ -16,7 +16,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use inputs::{ArgsCodec, arg};
+pub(crate) use inputs::ArgsCodec;
+pub use inputs::arg;
 pub use opaque::Recorded;
 pub use outcome::{Outcome, WorkflowCodec, from_error};
 pub(crate) use portable::{engine_error, read_engine_error};

@@ -44,7 +44,15 @@ impl Lease {
         dead: mpsc::Sender<ExecutorRow>,
     ) -> Result<Self> {
         let stop = Arc::<Stop>::default();
-        let keeper = Keeper { executor, config, identity, dead, stop: Arc::clone(&stop), renewed: Instant::now(), fenced: false };
+        let keeper = Keeper {
+            executor,
+            config,
+            identity,
+            dead,
+            stop: Arc::clone(&stop),
+            renewed: Instant::now(),
+            fenced: false,
+        };
         let thread = std::thread::Builder::new()
             .name("dbos-lease".to_owned())
             .spawn(move || run(keeper))

@@ -60,7 +60,12 @@ async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: 
     let Some(definition) = executor.workflow(&claimed.name) else { return Ok(()) };
     let limit = i64::from(definition.options().max_recovery_attempts);
     if claimed.attempts > limit + 1 {
-        tracing::error!(workflow = claimed.workflow, name = claimed.name, attempts = claimed.attempts, "workflow was recovered too often and is set aside");
+        tracing::error!(
+            workflow = claimed.workflow,
+            name = claimed.name,
+            attempts = claimed.attempts,
+            "workflow was recovered too often and is set aside"
+        );
         return executor.store.dead_letter(&claimed.workflow, owner, executor.clock.now_ms()).await;
     }
     let history = executor.store.read_history(&claimed.workflow).await?;

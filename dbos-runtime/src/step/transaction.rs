@@ -181,12 +181,10 @@ impl Transaction {
                     "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
                 )))
                 .await
-
             }
             Ok(Fenced::Unreachable(workflow)) => {
                 connection.rollback().await.ok();
                 self.fail(Error::NonExistentWorkflow { workflow }).await
-
             }
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
@@ -212,7 +210,8 @@ impl Transaction {
     /// A body that swallowed a failed statement leaves an aborted transaction, every time.
     async fn rerun_unless_hopeless(&self, error: &sqlx::Error) -> Committed {
         const IN_FAILED_TRANSACTION: &str = "25P02";
-        let aborted = matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION));
+        let aborted =
+            matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION));
         if aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
             let name = self.context.name;
             self.fail(Error::Configuration(format!(
@@ -220,16 +219,11 @@ impl Transaction {
                  return the error"
             )))
             .await
-
         }
         Committed::Rerun
     }
 
-    async fn write_checkpoint(
-        &self,
-        connection: &mut Connection,
-        checkpoint: &mut Checkpoint,
-    ) -> sqlx::Result<Fenced> {
+    async fn write_checkpoint(&self, connection: &mut Connection, checkpoint: &mut Checkpoint) -> sqlx::Result<Fenced> {
         if !connection.is_still_open().await? {
             return Ok(Fenced::AlreadyEnded);
         }

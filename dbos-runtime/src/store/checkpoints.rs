@@ -30,10 +30,20 @@ pub(crate) struct Checkpoint {
 pub(crate) enum Effect {
     None,
     /// The event under `key` gets a value.
-    Event { key: String, value: String },
+    Event {
+        key: String,
+        value: String,
+    },
     /// A message is sent. If nobody has the destination's id, `unreachable` is recorded as the
     /// step's error instead.
-    Message { destination: String, topic: String, message: String, id: String, sent_at_ms: i64, unreachable: String },
+    Message {
+        destination: String,
+        topic: String,
+        message: String,
+        id: String,
+        sent_at_ms: i64,
+        unreachable: String,
+    },
 }
 
 /// What became of a checkpoint.

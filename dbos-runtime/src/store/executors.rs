@@ -34,8 +34,7 @@ impl Store {
         if self.dialect() == Dialect::Sqlite {
             return Ok(None);
         }
-        let statement =
-            Statement::new("SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms");
+        let statement = Statement::new("SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms");
         let rows = self.insist("read the database's clock", Access::Read, &statement).await?;
         let now_ms = rows.first().map(|row| row.get("now_ms")).transpose();
         now_ms.map_err(|error| Error::database("read the database's clock", error))

@@ -42,9 +42,11 @@ async fn lock(connection: &mut PgConnection) -> Result<()> {
 }
 
 async fn apply_postgres(connection: &mut PgConnection) -> Result<()> {
-    let system = postgres_version(connection, "dbos.dbos_migrations", "SELECT version FROM dbos.dbos_migrations").await?;
+    let system =
+        postgres_version(connection, "dbos.dbos_migrations", "SELECT version FROM dbos.dbos_migrations").await?;
     check_system_version(system)?;
-    let own = postgres_version(connection, "dbos_rust.migrations", "SELECT max(version) FROM dbos_rust.migrations").await?;
+    let own =
+        postgres_version(connection, "dbos_rust.migrations", "SELECT max(version) FROM dbos_rust.migrations").await?;
     let system_steps = POSTGRES_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
     let own_steps = POSTGRES_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {
@@ -113,7 +115,9 @@ async fn sqlite_version(connection: &mut SqliteConnection, table: &str, select: 
 fn check_system_version(found: Option<i64>) -> Result<()> {
     match found {
         Some(version) if version > SYSTEM_VERSION => {
-            tracing::warn!("the DBOS tables are at version {version}, newer than the {SYSTEM_VERSION} known here; going on");
+            tracing::warn!(
+                "the DBOS tables are at version {version}, newer than the {SYSTEM_VERSION} known here; going on"
+            );
             Ok(())
         }
         Some(version) if version < SYSTEM_VERSION => Err(Error::Configuration(format!(

@@ -131,10 +131,7 @@ impl Store {
 }
 
 /// `operation`, or a timeout that is retried like any other trouble of the line.
-pub(crate) async fn within<T>(
-    deadline: Duration,
-    operation: impl Future<Output = sqlx::Result<T>>,
-) -> sqlx::Result<T> {
+pub(crate) async fn within<T>(deadline: Duration, operation: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     match tokio::time::timeout(deadline, operation).await {
         Ok(outcome) => outcome,
         Err(_) => Err(sqlx::Error::Io(std::io::Error::new(

@@ -58,8 +58,10 @@ impl Notifier {
 async fn tell(store: Store, mut receiver: mpsc::Receiver<(&'static str, String)>) {
     let mut batch = Vec::new();
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        let (channels, payloads) =
-            batch.drain(..).map(|(channel, payload)| (Some(channel.to_owned()), Some(payload))).unzip::<_, _, Vec<_>, Vec<_>>();
+        let (channels, payloads) = batch
+            .drain(..)
+            .map(|(channel, payload)| (Some(channel.to_owned()), Some(payload)))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
         let statement = Statement::new(
             "SELECT pg_notify(channel, payload)
                FROM unnest($1::text[], $2::text[]) AS news(channel, payload)",

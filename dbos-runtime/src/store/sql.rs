@@ -131,10 +131,7 @@ pub(crate) trait Column:
 {
 }
 
-impl<T> Column for T where
-    T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite>
-{
-}
+impl<T> Column for T where T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite> {}
 
 impl Row {
     /// The column `name` as `T`; integers are read as `i64`.

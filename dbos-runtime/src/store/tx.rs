@@ -2,7 +2,10 @@
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Decode, Encode, FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, SqlSafeStr, Type};
+use sqlx::{
+    Arguments, AssertSqlSafe, Decode, Encode, FromRow, PgConnection, Postgres, SqlSafeStr, Sqlite, SqliteConnection,
+    Type,
+};
 
 use super::backend::Dialect;
 use super::connection::Connection;

@@ -161,7 +161,8 @@ impl Store {
         .bind(limit);
         // One try: a claim whose answer is lost leaves rows that name us and that nobody runs, so
         // the caller asks again for what carries its owner token.
-        let rows = self.run(Access::Write, &statement).await.map_err(|error| Error::database("claim workflows", error))?;
+        let rows =
+            self.run(Access::Write, &statement).await.map_err(|error| Error::database("claim workflows", error))?;
         claimed(&rows)
     }
 

@@ -44,9 +44,7 @@ async fn wait_without_fail(executor: &Executor, workflow: &str, point: &Point) -
     match outcome {
         Ok(outcome) => encode(workflow, outcome),
         Err(error @ Error::NonExistentWorkflow { .. }) => engine_error(&error),
-        Err(error @ Error::Diverged { .. }) => {
-            point.run.stop(crate::executor::Signal::Diverged(error)).await
-        }
+        Err(error @ Error::Diverged { .. }) => point.run.stop(crate::executor::Signal::Diverged(error)).await,
         Err(error) => point.fail_to_store(&error).await,
     }
 }

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{check_key, child_id, random_id, sidestepped_child_id};
 use crate::store::checkpoints::Effect;
+use crate::store::insist;
 use crate::store::starts::{ChildStarted, ParentStep, Start};
 use crate::store::steps::History;
 use crate::store::workflows::WorkflowStatus;
-use crate::store::insist;
 
 /// How long a caller outside a workflow waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);

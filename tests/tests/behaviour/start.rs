@@ -119,7 +119,10 @@ async fn a_panic_is_the_workflows_error(database: Database) {
 
     let error = app.run(async { panics().workflow_id("p").await.unwrap_err() }).await;
 
-    assert!(matches!(&error, Error::Panicked { message, .. } if message.contains("out of widgets") && message.contains("start.rs")), "{error}");
+    assert!(
+        matches!(&error, Error::Panicked { message, .. } if message.contains("out of widgets") && message.contains("start.rs")),
+        "{error}"
+    );
 }
 
 #[workflow]
@@ -137,7 +140,8 @@ async fn a_fresh_run_of_n_steps_leaves_n_rows(database: Database) {
     let sum = app.run(async { many(10).workflow_id("m").await.unwrap() }).await;
 
     assert_eq!(sum, 90);
-    let rows = database.query("SELECT function_id, function_name FROM dbos.operation_outputs ORDER BY function_id").await;
+    let rows =
+        database.query("SELECT function_id, function_name FROM dbos.operation_outputs ORDER BY function_id").await;
     let ids: Vec<_> = rows.iter().map(|row| row[0].clone().unwrap()).collect();
     assert_eq!(ids, (1..=10).map(|id| id.to_string()).collect::<Vec<_>>());
 }

@@ -18,7 +18,11 @@ async fn with_stock(database: &Database) {
 
 #[transaction]
 async fn take(tx: &mut Tx, units: i64) -> Result<i64> {
-    let left: i64 = tx.query("UPDATE stock SET units = units - $1 WHERE item = 'tea' RETURNING units").bind(units).fetch_scalar().await?;
+    let left: i64 = tx
+        .query("UPDATE stock SET units = units - $1 WHERE item = 'tea' RETURNING units")
+        .bind(units)
+        .fetch_scalar()
+        .await?;
     if left < 0 {
         return Err(Error::named("SoldOut", "not enough tea"));
     }

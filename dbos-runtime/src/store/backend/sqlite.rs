@@ -31,7 +31,8 @@ impl Sqlite {
         let file = options.get_filename().to_path_buf();
         if file.as_os_str().is_empty() || url.contains(":memory:") {
             return Err(Error::Configuration(
-                "an SQLite database in memory survives no crash; name a file, for example sqlite:./app.sqlite".to_owned(),
+                "an SQLite database in memory survives no crash; name a file, for example sqlite:./app.sqlite"
+                    .to_owned(),
             ));
         }
         let options = options
