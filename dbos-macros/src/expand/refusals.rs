@@ -261,7 +261,7 @@ fn a_route_needs_what_a_request_can_hold() {
     refused(
         step,
         "",
-        "#[get_api(\"/x\")] async fn f(&self) {}",
+        "#[::dbos::get_api(\"/x\")] async fn f(&self) {}",
         "a step with a route cannot take `self`: its arguments come out of the request; take what it needs as arguments, and for `Self::…` put `#[workflows]` on the `impl` block",
     );
 }

@@ -19,6 +19,9 @@ use crate::paths::{private, public};
 pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let mut function = Function::read("step", item)?;
+    if let Some(passed) = route::let_routes_pass("step", &args, &function) {
+        return Ok(passed);
+    }
     let args = StepArgs::read(args, &mut mistakes);
     let routes = route::take(&mut function, &mut mistakes);
     function.check_form("step", &mut mistakes);

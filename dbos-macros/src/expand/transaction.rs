@@ -29,6 +29,9 @@ struct Connection {
 pub(crate) fn transaction(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let mut function = Function::read("transaction", item)?;
+    if let Some(passed) = route::let_routes_pass("transaction", &args, &function) {
+        return Ok(passed);
+    }
     let args = TransactionArgs::read(args, &mut mistakes);
     let routes = route::take(&mut function, &mut mistakes);
     function.check_form("transaction", &mut mistakes);

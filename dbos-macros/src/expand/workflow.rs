@@ -32,8 +32,11 @@ struct Workflow {
 
 /// Expands `#[workflow(args)] item`.
 pub(crate) fn workflow(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let workflow = Workflow::check(args, Function::read("workflow", item)?)?;
-    Ok(workflow.expand())
+    let function = Function::read("workflow", item)?;
+    if let Some(passed) = route::let_routes_pass("workflow", &args, &function) {
+        return Ok(passed);
+    }
+    Ok(Workflow::check(args, function)?.expand())
 }
 
 impl Workflow {
