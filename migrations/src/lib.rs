@@ -1,1 +1,46 @@
-//! Migrations.
+//! The SQL that creates the tables of DBOS, and nothing else.
+//!
+//! Two histories per database. The *system* tables are shared with the DBOS libraries of other
+//! languages and carry their version number; a fresh database is made at version 125 in one step.
+//! The *own* tables belong to this library alone and count from 1.
+//!
+//! The text of a migration is one or more statements without parameters. It opens no transaction:
+//! run it inside one, so that it applies as a whole or not at all. Its last statement writes its
+//! version into `dbos_migrations` (system) or `migrations` (own).
+
+/// One step of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Migration {
+    /// The version the database has once this step is applied.
+    pub version: i64,
+    /// The name of its file, without the number.
+    pub name: &'static str,
+    /// Its statements.
+    pub sql: &'static str,
+}
+
+/// The shared tables on Postgres, in schema `dbos`.
+pub const POSTGRES_SYSTEM: &[Migration] = &[Migration {
+    version: 125,
+    name: "create_system_tables",
+    sql: include_str!("../postgres/0125_create_system_tables.sql"),
+}];
+
+/// The tables of this library on Postgres, in schema `dbos_rust`.
+pub const POSTGRES_OWN: &[Migration] = &[Migration {
+    version: 1,
+    name: "create_executors",
+    sql: include_str!("../postgres/own/0001_create_executors.sql"),
+}];
+
+/// The shared tables on SQLite.
+pub const SQLITE_SYSTEM: &[Migration] = &[Migration {
+    version: 125,
+    name: "create_system_tables",
+    sql: include_str!("../sqlite/0125_create_system_tables.sql"),
+}];
+
+/// The tables of this library on SQLite; their names start with `dbos_rust_`.
+pub const SQLITE_OWN: &[Migration] =
+    &[Migration { version: 1, name: "create_executors", sql: include_str!("../sqlite/own/0001_create_executors.sql") }];

@@ -1,1 +1,36 @@
-//! Testkit.
+//! What the tests of DBOS stand on: throwaway databases, processes that can be killed, a network
+//! that can fail, and a harness that runs every behaviour on both databases.
+//!
+//! A file of behaviours is a list of sentences and a function for each:
+//!
+//! ```
+//! use dbos_testkit::{Database, behaviours};
+//!
+//! behaviours! { counting:
+//!     an_empty_table_has_no_rows,
+//! }
+//!
+//! async fn an_empty_table_has_no_rows(database: Database) {
+//!     database.execute("CREATE TABLE orders (id BIGINT)").await;
+//!
+//!     assert_eq!(database.count("SELECT count(*) FROM orders").await, 0);
+//! }
+//! ```
+//!
+//! and the `main` of its test binary, built with `harness = false`, is
+//! `dbos_testkit::main(&[counting::CASES])`. Nothing needs to be set up: a Postgres server is started
+//! from the installed binaries, and goes away with the test process however that ends.
+
+mod harness;
+pub use harness::{Case, Needs, Running, Verdict, main, running};
+mod database;
+pub use database::{Backend, Database};
+pub mod http;
+mod ledger;
+mod postgres;
+mod process;
+mod proxy;
+pub use ledger::Ledger;
+pub use postgres::{Server, URL_VARIABLE, Unavailable, shared_url};
+pub use process::{Process, Program, free_port};
+pub use proxy::{Fault, Proxy};

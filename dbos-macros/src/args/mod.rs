@@ -1,0 +1,17 @@
+//! What stands in the parentheses of an attribute: the syntax, one struct per attribute.
+
+mod duration;
+mod from_row;
+mod main;
+mod options;
+mod route;
+mod step;
+mod transaction;
+mod workflow;
+
+pub(crate) use from_row::ColumnArgs;
+pub(crate) use main::MainArgs;
+pub(crate) use route::RouteArgs;
+pub(crate) use step::StepArgs;
+pub(crate) use transaction::TransactionArgs;
+pub(crate) use workflow::WorkflowArgs;

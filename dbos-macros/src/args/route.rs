@@ -1,0 +1,112 @@
+//! `#[get_api("/orders/:id")]` and its siblings: the path, taken apart.
+
+use proc_macro2::TokenStream;
+use syn::{Error, LitStr};
+
+use crate::errors::Mistakes;
+
+/// A route: its method and its path as the user wrote it.
+pub(crate) struct RouteArgs {
+    pub(crate) method: &'static str,
+    pub(crate) path: LitStr,
+    pub(crate) segments: Vec<Segment>,
+}
+
+/// A part of a path that stands for an argument: `:key`, `:key?` or `{key}`.
+pub(crate) struct Segment {
+    pub(crate) name: String,
+    pub(crate) optional: bool,
+}
+
+impl RouteArgs {
+    /// The route that `attribute`, for example `get_api`, describes with `tokens`.
+    pub(crate) fn read(attribute: &str, tokens: TokenStream, mistakes: &mut Mistakes) -> Option<Self> {
+        let method = method(attribute);
+        let missing = |error: Error| {
+            Error::new(
+                error.span(),
+                format!("`#[{attribute}]` takes one path in quotes: `#[{attribute}(\"/orders/:id\")]`"),
+            )
+        };
+        let path: LitStr = mistakes.keep(syn::parse2(tokens).map_err(missing))?;
+        let segments = mistakes.keep(segments(&path))?;
+        Some(Self { method, path, segments })
+    }
+
+    /// Whether arguments that are not in the path come from the query string, for there is no body.
+    pub(crate) fn reads_query(&self) -> bool {
+        matches!(self.method, "GET" | "DELETE")
+    }
+}
+
+/// The HTTP method of a route attribute.
+fn method(attribute: &str) -> &'static str {
+    match attribute {
+        "get_api" => "GET",
+        "post_api" => "POST",
+        "put_api" => "PUT",
+        "patch_api" => "PATCH",
+        _ => "DELETE",
+    }
+}
+
+/// The parts of `path` that stand for arguments.
+fn segments(path: &LitStr) -> syn::Result<Vec<Segment>> {
+    let refuse = |reason: String| Error::new_spanned(path, reason);
+    let text = path.value();
+    let Some(rest) = text.strip_prefix('/') else {
+        return Err(refuse(format!("a path begins with `/`; write `\"/{text}\"`")));
+    };
+    if let Some(odd) =
+        text.chars().find(|letter| letter.is_whitespace() || letter.is_control() || "#%\\".contains(*letter))
+    {
+        return Err(refuse(format!("a path cannot hold {odd:?}")));
+    }
+    let mut parts: Vec<&str> = rest.split('/').collect();
+    if parts.last() == Some(&"") {
+        parts.pop();
+    }
+    let last = parts.len().saturating_sub(1);
+    let mut found: Vec<Segment> = Vec::new();
+    for (position, part) in parts.into_iter().enumerate() {
+        if part.is_empty() {
+            return Err(refuse("a path cannot hold `//`".to_owned()));
+        }
+        let Some(segment) = segment(part).map_err(refuse)? else { continue };
+        if segment.optional && position != last {
+            return Err(refuse(format!(
+                "only the last part of a path can be optional; `:{}?` is not the last",
+                segment.name
+            )));
+        }
+        if found.iter().any(|earlier| earlier.name == segment.name) {
+            return Err(refuse(format!("`{}` stands twice in the path", segment.name)));
+        }
+        found.push(segment);
+    }
+    Ok(found)
+}
+
+/// The argument a part of a path stands for; `None` for fixed text.
+fn segment(part: &str) -> Result<Option<Segment>, String> {
+    let (name, optional) = if let Some(name) = part.strip_prefix(':') {
+        match name.strip_suffix('?') {
+            Some(name) => (name, true),
+            None => (name, false),
+        }
+    } else if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        (name, false)
+    } else if part.contains([':', '{', '}', '*', '?']) {
+        return Err(format!(
+            "`{part}` is neither fixed text nor one argument; an argument takes a whole part of the path: `:name`, `:name?` or `{{name}}`"
+        ));
+    } else {
+        return Ok(None);
+    };
+    if syn::parse_str::<syn::Ident>(name).is_err() {
+        return Err(format!(
+            "`{part}` names no argument; write `:name`, with the name of one of the function's arguments"
+        ));
+    }
+    Ok(Some(Segment { name: name.to_owned(), optional }))
+}

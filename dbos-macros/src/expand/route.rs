@@ -1,0 +1,213 @@
+//! `#[get_api]`, `#[post_api]`, …: a function's entry in the list of routes, with the code that
+//! takes its arguments out of a request.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Meta, Path, Result, Type, parse_quote};
+
+use super::workflow::check_owner;
+use crate::args::RouteArgs;
+use crate::errors::Mistakes;
+use crate::function::Function;
+use crate::function::argument::Argument;
+use crate::paths::private;
+
+const WHY_OWNED: &str = "they come out of the request";
+
+/// What a route calls, each by a name that its expansion nests beside the route.
+pub(super) enum Callee {
+    /// `__body`, the handler itself.
+    Handler,
+    /// `__call`, a step or transaction.
+    Step,
+    /// `__WORKFLOW`, started under the request's idempotency key.
+    Workflow,
+}
+
+/// Expands `#[attribute(args)] item`, where `attribute` is for example `post_api`.
+///
+/// On a workflow, step or transaction the route steps behind that attribute, which then takes it
+/// along; so the order of the two does not matter.
+pub(crate) fn route(attribute: &str, args: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let mut function = Function::read(attribute, item)?;
+    if function.kind().is_some() {
+        function.attributes.push(written(attribute, &args));
+        return Ok(function.into_token_stream());
+    }
+    let mut mistakes = Mistakes::default();
+    let mut routes = Vec::from_iter(RouteArgs::read(attribute, args, &mut mistakes));
+    routes.extend(take(&mut function, &mut mistakes));
+    function.check_form(attribute, &mut mistakes);
+    function.check_not_generic("route", "its types say what a request must hold", &mut mistakes);
+    check_owner(attribute, &function, &mut mistakes);
+    let arguments = function.owned_arguments("route", WHY_OWNED, &mut mistakes);
+    check_arguments(&routes, &arguments, &mut mistakes);
+    mistakes.check()?;
+    Ok(handler(&function, &arguments, &routes))
+}
+
+/// The attribute as it was written, under our own path so that it is found whatever was imported.
+fn written(attribute: &str, args: &TokenStream) -> Attribute {
+    let name = syn::Ident::new(attribute, proc_macro2::Span::call_site());
+    parse_quote!(#[::dbos::#name(#args)])
+}
+
+/// A plain handler: still an `async fn` that can be called by hand.
+fn handler(function: &Function, arguments: &[Argument], routes: &[RouteArgs]) -> TokenStream {
+    let Function { visibility, signature, body, .. } = function;
+    let (outer_attributes, body_attributes) = function.split_attributes();
+    let (ident, inputs, output) = (&signature.ident, &signature.inputs, &signature.output);
+    let names: Vec<_> = arguments.iter().map(|argument| &argument.name).collect();
+    let types: Vec<_> = arguments.iter().map(|argument| &argument.ty).collect();
+    let submitted = routes.iter().map(|route| submit(route, function, arguments, &Callee::Handler));
+    quote! {
+        #(#outer_attributes)*
+        #[allow(dead_code)]
+        #visibility async fn #ident(#(#names: #types),*) #output {
+            #(#body_attributes)*
+            #[allow(clippy::unused_async, clippy::too_many_lines)]
+            async fn __body(#inputs) #output #body
+            #(#submitted)*
+            __body(#(#names),*).await
+        }
+    }
+}
+
+/// Takes the route attributes off a function, and reads them.
+pub(super) fn take(function: &mut Function, mistakes: &mut Mistakes) -> Vec<RouteArgs> {
+    let mut routes = Vec::new();
+    for attribute in function.take_routes() {
+        let args = match &attribute.meta {
+            Meta::List(list) => list.tokens.clone(),
+            Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+        };
+        routes.extend(RouteArgs::read(&last_word(attribute.path()), args, mistakes));
+    }
+    routes
+}
+
+fn last_word(path: &Path) -> String {
+    path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
+}
+
+/// Notes each part of a path that is no argument, and each optional part that is no `Option`.
+pub(super) fn check_arguments(routes: &[RouteArgs], arguments: &[Argument], mistakes: &mut Mistakes) {
+    for route in routes {
+        for segment in &route.segments {
+            match arguments.iter().find(|argument| argument.name.unraw() == segment.name) {
+                None => mistakes.at(
+                    &route.path,
+                    format!("the path has `{0}`, but no argument has that name; add `{0}: String`, or write the text without `:`", segment.name),
+                ),
+                Some(argument) if segment.optional && !argument.is_optional() => mistakes.at(
+                    &argument.ty,
+                    format!("`:{}?` may be missing from the path; take an `Option<{}>`", segment.name, argument.ty.to_token_stream()),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Notes what a step or transaction cannot be if a route is to call it.
+pub(super) fn check_step(
+    routes: &[RouteArgs],
+    what: &str,
+    function: &Function,
+    arguments: &[Argument],
+    mistakes: &mut Mistakes,
+) {
+    if routes.is_empty() {
+        return;
+    }
+    let what = format!("{what} with a route");
+    function.check_not_generic(&what, "its types say what a request must hold", mistakes);
+    check_owner("step", function, mistakes);
+    function.owned_arguments(&what, WHY_OWNED, mistakes);
+    check_arguments(routes, arguments, mistakes);
+}
+
+/// The route's entry in the registry.
+pub(super) fn submit(route: &RouteArgs, function: &Function, arguments: &[Argument], callee: &Callee) -> TokenStream {
+    let span = function.signature.ident.span();
+    let (inventory, entry, reader) = (private("inventory", span), private("Route", span), private("Arguments", span));
+    let RouteArgs { method, path, .. } = route;
+    let name = function.name();
+    let sources: Vec<_> = arguments.iter().map(|argument| Source::of(route, argument)).collect();
+    let needs_body = sources.contains(&Source::Body);
+    let read = arguments.iter().zip(sources).map(|(argument, source)| source.read(argument));
+    let respond = respond(&function.output(), callee, arguments);
+    quote! {
+        #inventory::submit! {
+            #entry {
+                method: #method,
+                path: #path,
+                function: #name,
+                module: ::core::module_path!(),
+                file: ::core::file!(),
+                line: ::core::line!(),
+                handler: |__request| ::std::boxed::Box::pin(async move {
+                    #[allow(unused_mut, unused_variables)]
+                    let mut __arguments = #reader::read(__request, #needs_body).await?;
+                    #(#read)*
+                    #respond
+                }),
+            }
+        }
+    }
+}
+
+/// Calls the function and turns what it returns into a response.
+fn respond(output: &Type, callee: &Callee, arguments: &[Argument]) -> TokenStream {
+    let span = output.span();
+    let (respond, tiers) = (private("Respond", span), private("respond_tiers", span));
+    let names = arguments.iter().map(|argument| &argument.name);
+    let call = match callee {
+        Callee::Handler => quote!(__body(#(#names),*)),
+        Callee::Step => quote!(__call(#(#names),*)),
+        Callee::Workflow => quote!(__WORKFLOW.call((#(#names,)*)).workflow_id(__arguments.idempotency_key()?)),
+    };
+    let respond = quote_spanned! {span=>
+        #[allow(unused_imports)]
+        use #tiers::*;
+        (&&&&&#respond::<#output>::NEW).respond(__value)
+    };
+    quote! {
+        let __value: #output = #call.await;
+        #respond
+    }
+}
+
+/// The part of a request that an argument comes from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Path,
+    Query,
+    Body,
+}
+
+impl Source {
+    fn of(route: &RouteArgs, argument: &Argument) -> Self {
+        if route.segments.iter().any(|segment| argument.name.unraw() == segment.name) {
+            Self::Path
+        } else if route.reads_query() {
+            Self::Query
+        } else {
+            Self::Body
+        }
+    }
+
+    /// Reads the argument into a variable of its name.
+    fn read(self, argument: &Argument) -> TokenStream {
+        let Argument { name, ty, .. } = argument;
+        let field = name.unraw().to_string();
+        let from = match self {
+            Self::Path => quote!(path),
+            Self::Query => quote!(query),
+            Self::Body => quote!(body),
+        };
+        quote_spanned!(ty.span()=> let #name = __arguments.#from::<#ty>(#field)?;)
+    }
+}

@@ -1,0 +1,17 @@
+//! The paths that generated code names. Everything goes through `::dbos`, so an expansion compiles
+//! whatever the user has imported or shadowed.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+
+/// `::dbos::name`, pointing at `span` in error messages.
+pub(crate) fn public(name: &str, span: Span) -> TokenStream {
+    let name = syn::Ident::new(name, span);
+    quote_spanned!(span=> ::dbos::#name)
+}
+
+/// `::dbos::__private::name`, pointing at `span` in error messages.
+pub(crate) fn private(name: &str, span: Span) -> TokenStream {
+    let name = syn::Ident::new(name, span);
+    quote_spanned!(span=> ::dbos::__private::#name)
+}

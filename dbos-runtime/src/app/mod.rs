@@ -1,0 +1,115 @@
+//! The program around an application: its command line, settings, logs, start and end.
+
+mod command;
+mod listing;
+mod logging;
+mod settings;
+mod shutdown;
+mod signals;
+mod start;
+mod supervise;
+
+use std::error::Error as StdError;
+use std::fmt::{self, Debug};
+use std::future::Future;
+use std::io::Write;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use crate::{Config, Engine, Error, Migrations};
+use command::{Command, CommandLine};
+use settings::Settings;
+use shutdown::Shutdown;
+
+pub use start::serve;
+
+/// The exit code of a program that cannot run as it is set up. Its supervisor does not try again.
+const UNUSABLE: u8 = 2;
+
+/// What a program's main function does once the engine runs.
+pub(crate) type Started = Pin<Box<dyn Future<Output = crate::Result<()>> + Send>>;
+
+/// A program, as its `#[dbos::main]` describes it.
+#[derive(Clone, Copy)]
+pub struct Application {
+    /// The name, which names its workflows' owner and its SQLite file.
+    pub name: &'static str,
+    /// The version of its package.
+    pub version: &'static str,
+    /// The statements that make its own tables.
+    pub migrations: Migrations,
+    /// Whether a process that dies is started again.
+    pub supervise: bool,
+    /// The body of its main function: runs once the engine runs, before requests are answered.
+    pub started: fn() -> Started,
+}
+
+impl Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Application").field("name", &self.name).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl Application {
+    fn config(&self, settings: &Settings) -> Config {
+        let mut config = Config::new(self.name);
+        config.database_url.clone_from(&settings.database_url);
+        config.application_version.clone_from(&settings.application_version);
+        config.migrations = self.migrations;
+        config
+    }
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn run(application: Application) -> ExitCode {
+    let CommandLine { command, flags } = match CommandLine::read(&application, std::env::args_os()) {
+        Ok(command_line) => command_line,
+        Err(code) => return code,
+    };
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let done = logging::begin(environment("RUST_LOG").as_deref())
+        .and_then(|()| Settings::read(&flags, environment))
+        .and_then(|settings| match command {
+            Command::Start if application.supervise && !flags.no_supervise => supervise::run(&application),
+            Command::Start => start::run(&application, settings),
+            Command::Migrate => migrate(&application, &settings),
+            Command::Routes => listing::routes(),
+            Command::Functions => listing::functions(),
+        });
+    done.unwrap_or_else(|error| {
+        say(&format!("{}: {error}", application.name));
+        ExitCode::from(exit_code(&error))
+    })
+}
+
+/// A supervised program that had already run once may find its database back on the next try.
+fn exit_code(error: &Error) -> u8 {
+    let transient = matches!(error, Error::Database { .. }) && supervise::restarts() > 0;
+    if transient { 1 } else { UNUSABLE }
+}
+
+fn migrate(application: &Application, settings: &Settings) -> crate::Result<ExitCode> {
+    runtime()?.block_on(Engine::migrate_only(&application.config(settings)))?;
+    print("The database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> crate::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| cannot("start threads", &error))
+}
+
+fn cannot(what: &str, error: &dyn StdError) -> Error {
+    Error::Configuration(format!("cannot {what}: {error}"))
+}
+
+/// One line for whoever started the program. Nobody may be reading, which is no reason to end.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// One sentence about why the program ends, whatever line breaks its parts have.
+fn say(sentence: &str) {
+    let words: Vec<_> = sentence.split_whitespace().collect();
+    let _ = writeln!(std::io::stderr(), "{}", words.join(" "));
+}

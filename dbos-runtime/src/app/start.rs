@@ -1,0 +1,98 @@
+//! From a taken port and a launched engine to the last request answered.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use tokio::time::timeout;
+
+use super::settings::Settings;
+use super::{Application, Shutdown, listing, print, runtime};
+use crate::http::server::Server;
+use crate::http::{self, ServerOptions};
+use crate::{DBOS, Engine, Result};
+
+/// How many fifths of the drain time open requests may use; the rest is for handing workflows back.
+const REQUESTS_SHARE: u32 = 4;
+
+/// Answers requests on a port until the process is asked to end, then shuts `engine` down.
+///
+/// The routes are those that attributes declare. SIGTERM or Ctrl-C closes the port, lets open
+/// requests end, and hands unfinished workflows back, all within `options.drain`; a second signal
+/// ends the process at once.
+///
+/// # Errors
+///
+/// [`Error::Configuration`](crate::Error::Configuration) if the port cannot be had; [`Error::Duplicate`](crate::Error::Duplicate) if two functions claim
+/// one route.
+pub async fn serve(engine: Engine, options: ServerOptions) -> Result<()> {
+    let (shutdown, router, drain) = (Shutdown::listen()?, http::router()?, options.drain);
+    let server = Server::bind(options).await?;
+    serve_on(server, router, engine, drain, &shutdown).await
+}
+
+/// The `start` command.
+pub(super) fn run(application: &Application, settings: Settings) -> Result<ExitCode> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(start(application, settings));
+    // What still runs was given its time; a thread that does not end must not keep the process.
+    runtime.shutdown_background();
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn start(application: &Application, settings: Settings) -> Result<()> {
+    let shutdown = Shutdown::listen()?;
+    let router = http::router()?;
+    // The port first: a program that cannot have it must not take over anyone's workflows.
+    let server = Server::bind(settings.server.clone()).await?;
+    let drain = settings.server.drain;
+    let engine = tokio::select! {
+        launched = DBOS::launch(application.config(&settings)) => launched?,
+        () = shutdown.requested() => return Ok(()),
+    };
+    let prepared = tokio::select! {
+        prepared = engine.scope((application.started)()) => prepared,
+        () = shutdown.requested() => Ok(()),
+    };
+    if let Err(error) = prepared {
+        engine.shutdown().await;
+        return Err(error);
+    }
+    announce(application, &engine, server.address());
+    serve_on(server, router, engine, drain, &shutdown).await
+}
+
+fn announce(application: &Application, engine: &Engine, address: SocketAddr) {
+    let (id, version, database) = (engine.executor_id(), engine.application_version(), engine.database());
+    print(&format!("Workflow executor initialized ({id}, version {version}, {database})"));
+    print("HTTP endpoints supported:");
+    for endpoint in listing::endpoints() {
+        print(&endpoint);
+    }
+    print(&format!("{} is running at {}", application.name, url(address)));
+}
+
+/// An address to type into a browser.
+fn url(address: SocketAddr) -> String {
+    let ip = address.ip();
+    let host = if ip.is_loopback() || ip.is_unspecified() { "localhost".to_owned() } else { ip.to_string() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    format!("http://{host}:{}", address.port())
+}
+
+async fn serve_on(server: Server, router: Router, engine: Engine, drain: Duration, shutdown: &Shutdown) -> Result<()> {
+    let scope = engine.clone();
+    let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let engine = scope.clone();
+        async move { engine.scope(next.run(request)).await }
+    }));
+    let stopping = server.run(router, shutdown.requested(), drain * REQUESTS_SHARE / 5).await;
+    let left = drain.saturating_sub(stopping.elapsed());
+    if timeout(left, engine.shutdown()).await.is_err() {
+        tracing::warn!("the engine did not shut down in time; its workflows go on where their steps are recorded");
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The program's workflows by name, and the version that their code adds up to.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::registry::{AnyWorkflow, Function, workflows};
+
+/// All workflows that are linked into the program.
+pub(crate) struct Catalog {
+    workflows: BTreeMap<&'static str, &'static dyn AnyWorkflow>,
+}
+
+impl Catalog {
+    /// Collects them; two of one name are refused, because a row names its workflow by that alone.
+    pub(crate) fn collect() -> Result<Self> {
+        let mut collected = BTreeMap::new();
+        for workflow in workflows() {
+            let name = (workflow.function().name)();
+            if let Some(other) = collected.insert(name, workflow) {
+                return Err(duplicate(name, other, workflow));
+            }
+        }
+        if collected.is_empty() {
+            tracing::warn!(
+                "this program has no workflows; if they are in a library, name it once: `use my_workflows as _;`"
+            );
+        }
+        Ok(Self { workflows: collected })
+    }
+
+    pub(crate) fn workflow(&self, name: &str) -> Option<&'static dyn AnyWorkflow> {
+        self.workflows.get(name).copied()
+    }
+
+    /// Name and source hash of each.
+    pub(crate) fn hashes(&self) -> Vec<(&'static str, String)> {
+        self.workflows.iter().map(|(name, workflow)| (*name, hash(workflow.function()))).collect()
+    }
+
+    /// The application's version: its name, and a hash over the code of all its workflows.
+    pub(crate) fn version(&self, application: &str) -> String {
+        let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+        for (name, hash) in self.hashes() {
+            for byte in name.bytes().chain([0]).chain(hash.bytes()).chain([0]) {
+                sum = (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+            }
+        }
+        format!("{application}-{sum:016x}")
+    }
+}
+
+fn hash(function: &Function) -> String {
+    format!("{:016x}", function.source_hash)
+}
+
+fn duplicate(name: &str, first: &dyn AnyWorkflow, second: &dyn AnyWorkflow) -> Error {
+    let place = |workflow: &dyn AnyWorkflow| {
+        let Function { module, file, line, .. } = workflow.function();
+        format!("{module} ({file}:{line})")
+    };
+    Error::Duplicate { what: format!("the workflow name `{name}`"), first: place(first), second: place(second) }
+}

@@ -1,0 +1,123 @@
+//! The one clock. It runs on monotonic time and is set by the database, so that all executors of a
+//! cluster agree and nobody's wall clock matters.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+
+/// Longest single wait; a longer one is made of several, which keeps timers within their range.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Tells the time in milliseconds since 1970 and waits for instants. Clones share their time.
+#[derive(Clone)]
+pub struct Clock(Arc<Inner>);
+
+struct Inner {
+    source: Source,
+    /// The last instant given out by [`Clock::unique_ms`].
+    last_unique: Mutex<i64>,
+}
+
+enum Source {
+    /// Monotonic time since `start`, plus what the database's clock said.
+    Database { start: Instant, offset_ms: AtomicI64 },
+    /// Moved by hand.
+    Manual { now_ms: AtomicI64, moved: Notify },
+}
+
+impl Clock {
+    /// A clock that starts at this machine's time, until [`set`](Self::set) by the database.
+    pub(crate) fn new() -> Self {
+        Self::with(Source::Database { start: Instant::now(), offset_ms: AtomicI64::new(system_now_ms()) })
+    }
+
+    /// A clock that stands still until it is [advanced](Self::advance): a test's month takes no time.
+    #[must_use]
+    pub fn manual() -> Self {
+        Self::with(Source::Manual { now_ms: AtomicI64::new(system_now_ms()), moved: Notify::new() })
+    }
+
+    fn with(source: Source) -> Self {
+        Self(Arc::new(Inner { source, last_unique: Mutex::new(0) }))
+    }
+
+    /// Milliseconds since 1970, UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        match &self.0.source {
+            Source::Database { start, offset_ms } => offset_ms.load(Ordering::Relaxed) + millis(start.elapsed()),
+            Source::Manual { now_ms, .. } => now_ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Like [`now_ms`](Self::now_ms), but never the same instant twice: messages keep their order.
+    pub(crate) fn unique_ms(&self) -> i64 {
+        let mut last = self.0.last_unique.lock().expect("no panic while held");
+        *last = self.now_ms().max(*last + 1);
+        *last
+    }
+
+    /// Takes over the database's time. A manual clock obeys its hand only.
+    pub(crate) fn set(&self, database_now_ms: i64) {
+        if let Source::Database { start, offset_ms } = &self.0.source {
+            offset_ms.store(database_now_ms - millis(start.elapsed()), Ordering::Relaxed);
+        }
+    }
+
+    /// Moves a [manual](Self::manual) clock on; no effect on any other.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual { now_ms, moved } = &self.0.source {
+            now_ms.fetch_add(millis(by), Ordering::SeqCst);
+            moved.notify_waiters();
+        }
+    }
+
+    /// Waits until `instant_ms`; returns at once if it has passed.
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    pub(crate) async fn sleep_until(&self, instant_ms: i64) {
+        loop {
+            let moved = match &self.0.source {
+                Source::Manual { moved, .. } => Some(moved.notified()),
+                Source::Database { .. } => None,
+            };
+            let Ok(left) = u64::try_from(instant_ms - self.now_ms()) else { return };
+            if left == 0 {
+                return;
+            }
+            match moved {
+                Some(moved) => moved.await,
+                None => tokio::time::sleep(Duration::from_millis(left).min(LONGEST_WAIT)).await,
+            }
+        }
+    }
+
+    /// The instant `duration` from now.
+    pub(crate) fn after(&self, duration: Duration) -> i64 {
+        self.now_ms().saturating_add(millis(duration))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Clock").field(&self.now_ms()).finish()
+    }
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+fn system_now_ms() -> i64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A pause that is no business of a workflow: between polls, before another try.
+#[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+pub(crate) async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}

@@ -1,0 +1,182 @@
+//! A workflow's arguments: stored by name, `{"positionalArgs":[],"namedArgs":{…}}`, and read in every form that
+//! other languages and SQL write them in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Comparison, check_size, decode_value, reason, strict};
+
+/// A type that can be the argument of a workflow.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the argument of a workflow",
+    label = "arguments are stored when a workflow starts and read back when it recovers",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it; it must be `Send` and own its data"
+)]
+pub trait Argument: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Argument for T {}
+
+/// How one argument is stored.
+pub struct ArgCodec<T> {
+    name: &'static str,
+    encode: fn(&T) -> Result<String, String>,
+    decode: fn(&str) -> Result<T, String>,
+    comparison: fn() -> Comparison<T>,
+}
+
+impl<T> fmt::Debug for ArgCodec<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("ArgCodec").field(&self.name).finish()
+    }
+}
+
+/// How the argument called `name` is stored. Holding it proves that `T` is an [`Argument`].
+pub const fn arg<T: Argument>(name: &'static str, comparison: fn() -> Comparison<T>) -> ArgCodec<T> {
+    ArgCodec { name, encode: |value| strict::to_string(value), decode: decode_value::<T>, comparison }
+}
+
+impl<T> ArgCodec<T> {
+    /// Writes `"name":value`, after a comma if it is not the first.
+    fn write(&self, value: &T, object: &mut String) -> Result<(), String> {
+        let named = |reason: String| format!("argument `{}`: {reason}", self.name);
+        let json = (self.encode)(value).map_err(named)?;
+        let back = (self.decode)(&json).map_err(|reason| named(format!("it could not be read back: {reason}")))?;
+        (self.comparison)().check(value, &back).map_err(named)?;
+        if !object.is_empty() {
+            object.push(',');
+        }
+        let name = strict::to_string(self.name)?;
+        object.extend([name.as_str(), ":", json.as_str()]);
+        Ok(())
+    }
+
+    /// Takes the argument out of `given`, by name or else by position. What is absent is read as null, which suits an `Option`.
+    fn read(&self, position: usize, given: &mut Given<'_>) -> Result<T, String> {
+        match given.named.remove(self.name).or_else(|| given.positional.get(position).copied()) {
+            Some(json) => (self.decode)(json.get()).map_err(|reason| format!("argument `{}`: {reason}", self.name)),
+            None => (self.decode)("null").map_err(|_| format!("argument `{}` is missing", self.name)),
+        }
+    }
+}
+
+/// How a tuple of arguments is stored.
+pub trait ArgsCodec<A>: Sync {
+    /// The JSON of the arguments.
+    ///
+    /// # Errors
+    ///
+    /// Which argument would not come back as it is, and why.
+    fn encode(&self, args: &A) -> Result<String, String>;
+
+    /// The arguments whose JSON is `inputs`.
+    ///
+    /// # Errors
+    ///
+    /// Which argument does not fit, and why.
+    fn decode(&self, inputs: &str) -> Result<A, String>;
+}
+
+/// Implements [`ArgsCodec`] for tuples.
+macro_rules! args_codec {
+    ($($ty:ident $index:tt),*) => {
+        impl<$($ty: 'static),*> ArgsCodec<($($ty,)*)> for ($(ArgCodec<$ty>,)*) {
+            #[allow(unused_mut, unused_variables, reason = "the empty tuple has no arguments")]
+            fn encode(&self, args: &($($ty,)*)) -> Result<String, String> {
+                let mut named = String::new();
+                $(self.$index.write(&args.$index, &mut named)?;)*
+                let inputs = format!(r#"{{"positionalArgs":[],"namedArgs":{{{named}}}}}"#);
+                check_size(&inputs)?;
+                Ok(inputs)
+            }
+
+            #[allow(unused_mut, clippy::unused_unit, reason = "the empty tuple has no arguments")]
+            fn decode(&self, inputs: &str) -> Result<($($ty,)*), String> {
+                let names: &[&str] = &[$(self.$index.name),*];
+                let mut given = Given::parse(inputs)?;
+                given.check_count(names)?;
+                let args = ($(self.$index.read($index, &mut given)?,)*);
+                given.check_names(names)?;
+                Ok(args)
+            }
+        }
+    };
+}
+
+args_codec!();
+args_codec!(A 0);
+args_codec!(A 0, B 1);
+args_codec!(A 0, B 1, C 2);
+args_codec!(A 0, B 1, C 2, D 3);
+args_codec!(A 0, B 1, C 2, D 3, E 4);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
+args_codec!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
+
+/// The arguments that are stored, each as the JSON it was written in.
+struct Given<'a> {
+    positional: Vec<&'a RawValue>,
+    named: BTreeMap<String, &'a RawValue>,
+}
+
+/// The forms that have names: ours, and the one older writers use.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, rename = "positionalArgs", alias = "args")]
+    positional: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "namedArgs", alias = "kwargs")]
+    named: Option<BTreeMap<String, &'a RawValue>>,
+}
+
+impl<'a> Given<'a> {
+    fn parse(inputs: &'a str) -> Result<Self, String> {
+        let unreadable = |error: serde_json::Error| format!("the arguments cannot be read: {}", reason(&error));
+        let (positional, named) = match inputs.trim_start().as_bytes().first() {
+            Some(b'[') => (serde_json::from_str(inputs).map_err(unreadable)?, None),
+            Some(b'{') => {
+                let Envelope { positional, named } = serde_json::from_str(inputs).map_err(unreadable)?;
+                if positional.is_none() && named.is_none() {
+                    return Err(
+                        "the arguments cannot be read: there is neither `positionalArgs` nor `namedArgs`".to_owned()
+                    );
+                }
+                (positional, named)
+            }
+            _ if inputs.trim() == "null" => (None, None),
+            _ => return Err("the arguments cannot be read: they are neither a list nor an object".to_owned()),
+        };
+        Ok(Self { positional: positional.unwrap_or_default(), named: named.unwrap_or_default() })
+    }
+
+    /// Refuses more arguments than there are places.
+    fn check_count(&self, names: &[&str]) -> Result<(), String> {
+        if self.positional.len() <= names.len() {
+            return Ok(());
+        }
+        Err(format!("{} arguments are given, but {}", self.positional.len(), takes(names)))
+    }
+
+    /// Refuses names that no argument has taken.
+    fn check_names(&self, names: &[&str]) -> Result<(), String> {
+        match self.named.keys().next() {
+            Some(unknown) => Err(format!("there is no argument `{unknown}`: {}", takes(names))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the workflow takes, in words.
+fn takes(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "the workflow takes none".to_owned();
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("the workflow takes {}", names.join(", "))
+}

@@ -1,0 +1,80 @@
+//! What an engine can be told at launch.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// An application's own migrations: per dialect, file name and SQL text, in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Migrations {
+    /// Applied on Postgres.
+    pub postgres: &'static [(&'static str, &'static str)],
+    /// Applied on SQLite.
+    pub sqlite: &'static [(&'static str, &'static str)],
+}
+
+/// The settings of an engine. Start from [`Config::new`] and change what you need.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The application's name; rows carry it, and only executors of the same name share work.
+    pub application: String,
+    /// `postgres://…` or `sqlite:…`. Default: the SQLite file `./{application}.sqlite`.
+    pub database_url: Option<String>,
+    /// Overrides the version computed from the source of the workflows.
+    pub application_version: Option<String>,
+    /// The application's own tables.
+    pub migrations: Migrations,
+    /// Connections for user transactions and reads. Default 10 (Postgres).
+    pub pool_size: u32,
+    /// How often a waiter looks without having been woken. Default 1 s.
+    pub poll_interval: Duration,
+    /// Whether to use LISTEN/NOTIFY on Postgres. Default true.
+    pub listen: bool,
+    /// How long an executor may be silent before others take its work over. Default 5 s.
+    pub lease: Duration,
+    /// Longest single statement of the engine. Default 4 s.
+    pub statement_deadline: Duration,
+    /// Longest user transaction. Default 60 s.
+    pub transaction_deadline: Duration,
+    /// Replaces the database's clock, for tests.
+    pub clock: Option<Clock>,
+}
+
+impl Config {
+    /// The defaults for the application `application`.
+    pub fn new(application: impl Into<String>) -> Self {
+        Self {
+            application: application.into(),
+            database_url: None,
+            application_version: None,
+            migrations: Migrations::default(),
+            pool_size: 10,
+            poll_interval: Duration::from_secs(1),
+            listen: true,
+            lease: Duration::from_secs(5),
+            statement_deadline: Duration::from_secs(4),
+            transaction_deadline: Duration::from_secs(60),
+            clock: None,
+        }
+    }
+
+    /// Where the tables are.
+    #[must_use]
+    pub fn database_url(mut self, url: impl Into<String>) -> Self {
+        self.database_url = Some(url.into());
+        self
+    }
+
+    /// The database to use: the given one, or a file named after the application.
+    pub(crate) fn effective_url(&self) -> String {
+        self.database_url.clone().unwrap_or_else(|| format!("sqlite:./{}.sqlite", self.application))
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password, so it is left out.
+        formatter.debug_struct("Config").field("application", &self.application).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Which engine, which workflow, which step: carried along by the task, so that no function has to.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Signal, SignalSlot};
+use crate::store::checkpoints::Effect;
+use crate::store::steps::{History, RecordedStep};
+
+tokio::task_local! {
+    static ENGINE: Arc<Executor>;
+    static RUN: Arc<Run>;
+    static STEP: Arc<StepContext>;
+}
+
+/// The engine of the process, for whoever runs under no other.
+static LAUNCHED: RwLock<Option<Arc<Executor>>> = RwLock::new(None);
+
+/// One execution of a workflow.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) workflow: String,
+    pub(crate) owner: String,
+    pub(crate) deadline_ms: Option<i64>,
+    signal: Arc<SignalSlot>,
+    next_step: AtomicU32,
+    history: Mutex<History>,
+}
+
+impl Run {
+    pub(crate) fn new(
+        executor: Arc<Executor>,
+        workflow: String,
+        owner: String,
+        deadline_ms: Option<i64>,
+        signal: Arc<SignalSlot>,
+        history: History,
+    ) -> Arc<Self> {
+        let (next_step, history) = (AtomicU32::new(1), Mutex::new(history));
+        Arc::new(Self { executor, workflow, owner, deadline_ms, signal, next_step, history })
+    }
+
+    /// The next step id. Called where the call is written, so ids follow the source, not the
+    /// scheduler.
+    pub(crate) fn take_step_id(&self) -> u32 {
+        self.next_step.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Returns the id taken last, if it is still the last: the call turned out not to need it.
+    pub(crate) fn give_back(&self, step: u32) {
+        self.next_step.compare_exchange(step + 1, step, Ordering::SeqCst, Ordering::SeqCst).ok();
+    }
+
+    /// What an earlier execution recorded at `step`.
+    pub(crate) fn recorded(&self, step: u32) -> Option<RecordedStep> {
+        self.history.lock().expect("no panic while held").get(&step).cloned()
+    }
+
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.signal.raise(signal);
+    }
+
+    /// Stops the run where it stands: the signal makes the engine drop this future.
+    pub(crate) async fn stop(&self, signal: Signal) -> ! {
+        self.raise(signal);
+        std::future::pending().await
+    }
+}
+
+/// The step whose body runs.
+#[derive(Debug)]
+pub(crate) struct StepContext {
+    pub(crate) name: &'static str,
+    pub(crate) workflow: Option<String>,
+    pub(crate) step: Option<u32>,
+    pub(crate) attempt: AtomicU32,
+    /// Set if the step is a transaction.
+    pub(crate) transaction: OnceLock<TransactionContext>,
+}
+
+impl StepContext {
+    /// Leaves `effect` for the commit of the transaction whose body runs.
+    pub(crate) fn add_effect(&self, effect: Effect) {
+        if let Some(own) = self.transaction.get() {
+            own.effects.lock().expect("no panic while held").push(effect);
+        }
+    }
+}
+
+/// What only a transaction has.
+#[derive(Debug, Default)]
+pub(crate) struct TransactionContext {
+    /// What the body asked to commit with it.
+    pub(crate) effects: Mutex<Vec<Effect>>,
+    /// When the open transaction began.
+    pub(crate) opened: Mutex<Option<Instant>>,
+}
+
+/// Where a call stands.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In the body of a workflow.
+    Workflow(Arc<Run>),
+    /// In the body of a step.
+    Step(Arc<StepContext>),
+    /// Anywhere else.
+    Outside,
+}
+
+pub(crate) fn place() -> Place {
+    if let Ok(step) = STEP.try_with(Arc::clone) {
+        return Place::Step(step);
+    }
+    RUN.try_with(Arc::clone).map_or(Place::Outside, Place::Workflow)
+}
+
+/// The workflow this task belongs to, in a step's body too.
+pub(crate) fn current_run() -> Option<Arc<Run>> {
+    RUN.try_with(Arc::clone).ok()
+}
+
+/// The engine to use here: the running workflow's, else the one whose scope this is, else the
+/// launched one.
+pub(crate) fn engine() -> Result<Arc<Executor>> {
+    if let Some(run) = current_run() {
+        return Ok(Arc::clone(&run.executor));
+    }
+    if let Ok(executor) = ENGINE.try_with(Arc::clone) {
+        return Ok(executor);
+    }
+    LAUNCHED.read().expect("no panic while held").clone().ok_or(Error::NotLaunched)
+}
+
+/// Makes `executor` the engine of the process unless there is one.
+pub(crate) fn set_launched(executor: &Arc<Executor>) {
+    LAUNCHED.write().expect("no panic while held").get_or_insert_with(|| Arc::clone(executor));
+}
+
+pub(crate) fn unset_launched(executor: &Arc<Executor>) {
+    let mut launched = LAUNCHED.write().expect("no panic while held");
+    if launched.as_ref().is_some_and(|current| Arc::ptr_eq(current, executor)) {
+        *launched = None;
+    }
+}
+
+pub(crate) async fn in_engine<F: Future>(executor: Arc<Executor>, future: F) -> F::Output {
+    ENGINE.scope(executor, future).await
+}
+
+pub(crate) async fn in_run<F: Future>(run: Arc<Run>, future: F) -> F::Output {
+    RUN.scope(run, future).await
+}
+
+pub(crate) async fn in_step<F: Future>(step: Arc<StepContext>, future: F) -> F::Output {
+    STEP.scope(step, future).await
+}
+
+/// `file:line` of a call.
+pub(crate) fn place_of(location: &Location<'_>) -> String {
+    format!("{}:{}", location.file(), location.line())
+}

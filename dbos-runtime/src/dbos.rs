@@ -1,0 +1,203 @@
+//! `DBOS::…`: everything an application calls, each a line away from where it is done.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::context::{Place, current_run, engine, place};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::event::{self, Event, GetEvent};
+use crate::message::{self, Send, Topic};
+use crate::registry::codec_for;
+use crate::step::{self, StepCall};
+use crate::workflow::{self, Start, WorkflowCall, WorkflowHandle};
+
+/// The durable operations. Inside a workflow they are recorded and replayed; most work outside too.
+#[derive(Clone, Copy, Debug)]
+pub struct DBOS;
+
+impl DBOS {
+    /// Launches an engine; the first of a process serves all code that runs under no other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::launch`].
+    pub async fn launch(config: Config) -> Result<Engine> {
+        Engine::launch(config).await
+    }
+
+    /// Starts a workflow without waiting for its result. Inside a workflow it is a child.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::InvalidKey`] for an id that cannot be stored,
+    /// [`Error::ConflictingWorkflow`] if another function has the id, [`Error::Unstorable`] for an
+    /// argument that would not come back equal, [`Error::NotLaunched`], [`Error::ShuttingDown`].
+    pub fn start_workflow<R: std::marker::Send + 'static>(call: WorkflowCall<R>) -> Start<R> {
+        call.start()
+    }
+
+    /// A handle to the workflow with this id, typed by what its function returns. The id is not
+    /// looked up until the handle is used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLaunched`] if there is no engine; [`Error::Configuration`] if no workflow of this
+    /// program returns `R`.
+    pub fn retrieve_workflow<R>(workflow_id: impl Into<String>) -> Result<WorkflowHandle<R>>
+    where
+        R: std::marker::Send + 'static,
+    {
+        let codec = codec_for::<R>("").ok_or_else(|| {
+            let kind = std::any::type_name::<R>();
+            Error::Configuration(format!("no workflow of this program returns `{kind}`; name the type that it returns"))
+        })?;
+        Ok(WorkflowHandle::new(engine()?, workflow_id.into(), codec))
+    }
+
+    /// Publishes `value` under the event's key, in a workflow or a transaction. The latest counts.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::Unstorable`], [`Error::InvalidKey`], [`Error::OutsideWorkflow`].
+    #[track_caller]
+    pub fn set_event<T>(event: Event<T>, value: impl Into<T>) -> StepCall<'static, Result<()>>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        event::set_event(event, &value.into())
+    }
+
+    /// Waits for an event of a workflow: its value, or `None` once 60 s (or the given timeout) have
+    /// passed or the workflow has ended without it. Inside a workflow it takes two step ids.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::InvalidKey`], [`Error::Unreadable`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn get_event<T>(workflow_id: impl Into<String>, event: Event<T>) -> GetEvent<T> {
+        event::get_event(workflow_id.into(), event)
+    }
+
+    /// Sends `message` to a workflow. In a workflow it is a step; in a transaction it commits with
+    /// it; in a plain step it may be sent once per attempt.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`], [`Error::Unstorable`], [`Error::InvalidKey`].
+    #[track_caller]
+    pub fn send<T>(workflow_id: impl Into<String>, message: impl Into<T>, topic: Topic<T>) -> Send
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        message::send(workflow_id.into(), &message.into(), topic)
+    }
+
+    /// Waits for the oldest message on `topic`: it, or `None` once `timeout` has passed. A crash does
+    /// not extend the wait, and each message is received once. Takes two step ids.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::OutsideWorkflow`], [`Error::InvalidKey`].
+    #[track_caller]
+    pub fn recv<T>(topic: Topic<T>, timeout: Duration) -> StepCall<'static, Result<Option<T>>>
+    where
+        T: Serialize + DeserializeOwned + std::marker::Send + 'static,
+    {
+        message::recv(topic, timeout)
+    }
+
+    /// Sleeps, durably inside a workflow: the instant of waking up is recorded first.
+    #[track_caller]
+    pub fn sleep(duration: Duration) -> StepCall<'static, ()> {
+        step::sleep(duration)
+    }
+
+    /// The time by the database's clock; recorded in a workflow.
+    #[track_caller]
+    pub fn now() -> StepCall<'static, SystemTime> {
+        step::now()
+    }
+
+    /// A random id; recorded in a workflow.
+    #[track_caller]
+    pub fn uuid() -> StepCall<'static, Uuid> {
+        step::uuid()
+    }
+
+    /// A random number from 0 to 1; recorded in a workflow.
+    #[track_caller]
+    pub fn random() -> StepCall<'static, f64> {
+        step::random()
+    }
+
+    /// The id of the workflow this code runs in.
+    ///
+    /// # Panics
+    ///
+    /// Outside a workflow. [`try_workflow_id`](Self::try_workflow_id) does not.
+    #[must_use]
+    #[track_caller]
+    pub fn workflow_id() -> String {
+        let Some(id) = Self::try_workflow_id() else {
+            panic!("{}", Error::OutsideWorkflow { function: "DBOS::workflow_id".to_owned() })
+        };
+        id
+    }
+
+    /// The id of the workflow this code runs in, if any.
+    #[must_use]
+    pub fn try_workflow_id() -> Option<String> {
+        current_run().map(|run| run.workflow.clone())
+    }
+
+    /// The id of the step whose body this is, if it is recorded.
+    #[must_use]
+    pub fn step_id() -> Option<u32> {
+        match place() {
+            Place::Step(step) => step.step,
+            Place::Workflow(_) | Place::Outside => None,
+        }
+    }
+
+    /// A key that stays the same for all attempts of this step: give it to outside systems as an
+    /// idempotency key, and they will act once although the step may run twice.
+    ///
+    /// # Panics
+    ///
+    /// Outside a step of a workflow.
+    #[must_use]
+    #[track_caller]
+    pub fn step_key() -> String {
+        match place() {
+            Place::Step(step) => match (&step.workflow, step.step) {
+                (Some(workflow), Some(id)) => format!("{workflow}-{id}"),
+                _ => panic!("{}", Error::OutsideWorkflow { function: "DBOS::step_key".to_owned() }),
+            },
+            _ => panic!("DBOS::step_key works inside a step only"),
+        }
+    }
+
+    /// Which attempt of the step this is: 1 at first, 0 outside a step.
+    #[must_use]
+    pub fn attempt() -> u32 {
+        match place() {
+            Place::Step(step) => step.attempt.load(std::sync::atomic::Ordering::SeqCst),
+            Place::Workflow(_) | Place::Outside => 0,
+        }
+    }
+
+    /// Cancels a workflow unless it has ended. Its code stops within a second wherever it runs, and
+    /// nothing it does after this is recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NonExistentWorkflow`], [`Error::NotLaunched`].
+    pub async fn cancel_workflow(workflow_id: impl AsRef<str>) -> Result<()> {
+        workflow::cancel(&*engine()?, workflow_id.as_ref()).await
+    }
+}

@@ -1,0 +1,196 @@
+//! An engine: launched, at work, shut down.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::context;
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Parts, Signal};
+use crate::service::identity::Identity;
+use crate::service::lease::Lease;
+use crate::service::{listener, recovery};
+use crate::store::Store;
+use crate::wakeup::Wakeups;
+
+/// How many dead executors may wait to be recovered; more are reported again later.
+const DEAD_BACKLOG: usize = 64;
+/// How long a stopped run may take to let go before the shutdown goes on without it.
+const LETTING_GO: Duration = Duration::from_secs(5);
+
+/// A running engine. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    executor: Arc<Executor>,
+    lease: Mutex<Option<Lease>>,
+    services: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Opens and migrates the database, takes over what dead executors of the application left, and
+    /// starts the services.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used,
+    /// [`Error::Duplicate`] if two workflows have one name.
+    pub async fn launch(config: Config) -> Result<Self> {
+        let catalog = Catalog::collect()?;
+        let version = config.application_version.clone().unwrap_or_else(|| catalog.version(&config.application));
+        let store = Self::migrate(&config).await?;
+        let clock = config.clock.clone().unwrap_or_else(Clock::new);
+        if let Some(now_ms) = store.database_now_ms().await? {
+            clock.set(now_ms);
+        }
+        store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
+        let identity = Identity::create(&config, store.dialect())?;
+        let row = identity.row(store.dialect(), clock.after(config.lease));
+        store.register_executor(&config.application, &row).await?;
+        let executor = Executor::new(Parts {
+            store,
+            clock,
+            wakeups: Wakeups::default(),
+            catalog,
+            application: config.application.clone(),
+            version,
+            id: identity.executor.clone(),
+            poll_interval: config.poll_interval,
+            transaction_deadline: config.transaction_deadline,
+            listen: config.listen,
+        });
+        report_stranded(&executor).await?;
+        let engine = Self::start_services(executor, config, identity)?;
+        context::set_launched(&engine.0.executor);
+        Ok(engine)
+    }
+
+    /// Brings the tables of DBOS and of the application into shape, and does nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`launch`](Self::launch).
+    pub async fn migrate_only(config: &Config) -> Result<()> {
+        Self::migrate(config).await?.close().await;
+        Ok(())
+    }
+
+    async fn migrate(config: &Config) -> Result<Store> {
+        let store = Store::open(config, config.pool_size).await?;
+        store.migrate().await?;
+        store.migrate_application(&config.application, &config.migrations).await?;
+        Ok(store)
+    }
+
+    fn start_services(executor: Arc<Executor>, config: Config, identity: Identity) -> Result<Self> {
+        let (dead, reported) = mpsc::channel(DEAD_BACKLOG);
+        let mut services = vec![tokio::spawn(recovery::run(Arc::clone(&executor), reported))];
+        if config.listen {
+            services.push(tokio::spawn(listener::run(Arc::clone(&executor))));
+        }
+        let lease = Lease::start(Arc::clone(&executor), config, identity, dead)?;
+        Ok(Self(Arc::new(Inner { executor, lease: Mutex::new(Some(lease)), services: Mutex::new(services) })))
+    }
+
+    /// This process's name in the database; fresh at every start.
+    #[must_use]
+    pub fn executor_id(&self) -> String {
+        self.0.executor.id()
+    }
+
+    /// The version that this code's workflows are started under.
+    #[must_use]
+    pub fn application_version(&self) -> &str {
+        &self.0.executor.version
+    }
+
+    /// The database for people, without user or password.
+    #[must_use]
+    pub fn database(&self) -> String {
+        self.0.executor.store.description()
+    }
+
+    /// Runs `future` with this engine as the current one: `DBOS::…` calls in it use it, whatever
+    /// engine the process launched first.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        context::in_engine(Arc::clone(&self.0.executor), future)
+    }
+
+    /// Stops all workflows where they stand, hands them back for any executor to go on with at once,
+    /// and closes the database. No workflow is cancelled.
+    pub async fn shutdown(&self) {
+        let executor = &self.0.executor;
+        self.stop_runs().await;
+        let handed_back = async {
+            let count = executor.store.hand_back(&executor.id(), executor.clock.now_ms()).await?;
+            executor.store.expire_executor(&executor.id()).await?;
+            executor.store.forget_executor(&executor.id()).await?;
+            Ok::<_, Error>(count)
+        };
+        match tokio::time::timeout(LETTING_GO, handed_back).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!("handed {count} unfinished workflows back"),
+            Ok(Err(error)) => tracing::warn!(%error, "unfinished workflows go on when the lease runs out"),
+            Err(_) => {
+                tracing::warn!("the database does not answer; unfinished workflows go on when the lease runs out")
+            }
+        }
+        self.end_services().await;
+        executor.store.close().await;
+    }
+
+    /// Ends as a crash would: nothing is handed back, and others find out by the file lock or the
+    /// lease. For tests of recovery within one process.
+    pub async fn abandon(&self) {
+        self.stop_runs().await;
+        self.end_services().await;
+        self.0.executor.store.close().await;
+    }
+
+    async fn stop_runs(&self) {
+        let executor = &self.0.executor;
+        context::unset_launched(executor);
+        executor.close();
+        executor.stop_all(&Signal::ShutDown);
+        if tokio::time::timeout(LETTING_GO, executor.runs_ended()).await.is_err() {
+            tracing::warn!("some workflows do not let go; they are handed back all the same");
+        }
+    }
+
+    async fn end_services(&self) {
+        let lease = self.0.lease.lock().expect("no panic while held").take();
+        if let Some(lease) = lease {
+            lease.stop().await;
+        }
+        let services = std::mem::take(&mut *self.0.services.lock().expect("no panic while held"));
+        for service in services {
+            service.abort();
+            service.await.ok();
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Engine").field(&self.executor_id()).finish()
+    }
+}
+
+/// An edit of a workflow leaves its open runs to the old code; nobody should have to find that out.
+async fn report_stranded(executor: &Executor) -> Result<()> {
+    for (version, count) in executor.store.stranded(&executor.application, &executor.version).await? {
+        tracing::warn!(
+            "{count} open workflows wait for version `{version}`, whose code differs; \
+             run that version beside this one, or cancel them"
+        );
+    }
+    Ok(())
+}

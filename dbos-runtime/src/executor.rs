@@ -1,0 +1,222 @@
+//! What one running engine holds: its database, its functions, and the runs under way.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::registry::AnyWorkflow;
+use crate::store::Store;
+use crate::store::checkpoints::Checkpoint;
+use crate::store::notify::Notifier;
+use crate::store::outcomes::Ended;
+use crate::store::starts::Start;
+use crate::store::workflows::Claimant;
+use crate::store::writer::Lane;
+use crate::wakeup::Wakeups;
+
+/// Why a run is stopped from outside its code. User code never sees it: its future is dropped.
+#[derive(Clone, Debug)]
+pub(crate) enum Signal {
+    /// The row says CANCELLED.
+    Cancelled,
+    /// Another executor has the workflow now, or may have.
+    LostOwnership,
+    /// The code is not the code that was recorded; the row stays for the right version.
+    Diverged(Error),
+    /// The run cannot go on and never will: this is its outcome.
+    Failed(Error),
+    /// The engine closes; the row goes to whoever comes next.
+    ShutDown,
+}
+
+/// Where a run is told to stop. The first signal counts.
+#[derive(Debug, Default)]
+pub(crate) struct SignalSlot {
+    signal: Mutex<Option<Signal>>,
+    raised: Notify,
+}
+
+impl SignalSlot {
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.signal.lock().expect("no panic while held").get_or_insert(signal);
+        self.raised.notify_one();
+    }
+
+    pub(crate) async fn wait(&self) -> Signal {
+        loop {
+            let raised = self.raised.notified();
+            if let Some(signal) = self.signal.lock().expect("no panic while held").clone() {
+                return signal;
+            }
+            raised.await;
+        }
+    }
+}
+
+/// A run under way in this process.
+#[derive(Clone, Debug)]
+struct ActiveRun {
+    owner: String,
+    signal: Arc<SignalSlot>,
+}
+
+pub(crate) struct Executor {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) wakeups: Wakeups,
+    pub(crate) notifier: Notifier,
+    pub(crate) catalog: Catalog,
+    pub(crate) starts: Lane<Start>,
+    pub(crate) checkpoints: Lane<Checkpoint>,
+    pub(crate) outcomes: Lane<Ended>,
+    pub(crate) application: String,
+    pub(crate) version: String,
+    pub(crate) poll_interval: Duration,
+    pub(crate) transaction_deadline: Duration,
+    /// Fresh at each process start, and again after a lost lease.
+    id: RwLock<String>,
+    runs: Mutex<HashMap<String, ActiveRun>>,
+    all_ended: Notify,
+    /// Runs that this process cannot go on with, and why: for those who wait for them here.
+    stuck: Mutex<HashMap<String, Error>>,
+    closing: AtomicBool,
+}
+
+/// What an executor is made of, apart from what it makes itself.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) wakeups: Wakeups,
+    pub(crate) catalog: Catalog,
+    pub(crate) application: String,
+    pub(crate) version: String,
+    pub(crate) id: String,
+    pub(crate) poll_interval: Duration,
+    pub(crate) transaction_deadline: Duration,
+    pub(crate) listen: bool,
+}
+
+impl Executor {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let store = parts.store;
+        Arc::new(Self {
+            notifier: Notifier::start(&store, parts.wakeups.clone(), parts.listen),
+            starts: Lane::start(store.clone()),
+            checkpoints: Lane::start(store.clone()),
+            outcomes: Lane::start(store.clone()),
+            store,
+            clock: parts.clock,
+            wakeups: parts.wakeups,
+            catalog: parts.catalog,
+            application: parts.application,
+            version: parts.version,
+            poll_interval: parts.poll_interval,
+            transaction_deadline: parts.transaction_deadline,
+            id: RwLock::new(parts.id),
+            runs: Mutex::default(),
+            all_ended: Notify::new(),
+            stuck: Mutex::default(),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.id.read().expect("no panic while held").clone()
+    }
+
+    /// Takes another id, because work under the old one belongs to others now.
+    pub(crate) fn rename(&self, id: String) {
+        *self.id.write().expect("no panic while held") = id;
+    }
+
+    pub(crate) fn claimant(&self) -> Claimant {
+        Claimant { executor: self.id(), application: self.application.clone(), version: self.version.clone() }
+    }
+
+    pub(crate) fn workflow(&self, name: &str) -> Option<&'static dyn AnyWorkflow> {
+        self.catalog.workflow(name)
+    }
+
+    /// Notes a run as under way; `None` if it is under way already or the engine closes.
+    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
+        let mut runs = self.runs();
+        if self.is_closing() || runs.contains_key(workflow) {
+            return None;
+        }
+        let signal = Arc::<SignalSlot>::default();
+        runs.insert(workflow.to_owned(), ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal) });
+        self.stuck.lock().expect("no panic while held").remove(workflow);
+        Some(signal)
+    }
+
+    pub(crate) fn leave(&self, workflow: &str) {
+        let mut runs = self.runs();
+        runs.remove(workflow);
+        if runs.is_empty() {
+            self.all_ended.notify_waiters();
+        }
+    }
+
+    /// `(workflow, owner)` of each run under way.
+    pub(crate) fn active_runs(&self) -> Vec<(String, String)> {
+        self.runs().iter().map(|(workflow, run)| (workflow.clone(), run.owner.clone())).collect()
+    }
+
+    pub(crate) fn stop_run(&self, workflow: &str, signal: Signal) {
+        if let Some(run) = self.runs().get(workflow) {
+            run.signal.raise(signal);
+        }
+    }
+
+    pub(crate) fn stop_all(&self, signal: &Signal) {
+        self.runs().values().for_each(|run| run.signal.raise(signal.clone()));
+    }
+
+    /// Completes once no run is under way.
+    pub(crate) async fn runs_ended(&self) {
+        loop {
+            let ended = self.all_ended.notified();
+            if self.runs().is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    pub(crate) fn note_stuck(&self, workflow: &str, error: Error) {
+        self.stuck.lock().expect("no panic while held").insert(workflow.to_owned(), error);
+    }
+
+    pub(crate) fn stuck(&self, workflow: &str) -> Option<Error> {
+        self.stuck.lock().expect("no panic while held").get(workflow).cloned()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(()) }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, ActiveRun>> {
+        self.runs.lock().expect("no panic while held")
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Executor").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! A handler's arguments, taken from the request by name and by type.
+
+use axum::RequestExt;
+use axum::extract::RawPathParams;
+use axum::http::HeaderMap;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::body::{self, Fields};
+use super::path::parameter;
+use super::query::{self, Query};
+use super::route::RouteRequest;
+use super::text::{Missing, Text};
+use super::{HttpError, request};
+
+/// What a request carries for the arguments of its handler.
+///
+/// Where an argument comes from is decided where the route is declared: a name in the path comes
+/// from the path only, else `GET` and `DELETE` look at the query, everything else at the body.
+#[derive(Debug)]
+pub struct Arguments {
+    path: Vec<(String, String)>,
+    query: Query,
+    body: Fields,
+}
+
+impl Arguments {
+    /// Reads the request; `needs_body` says whether any argument comes from its body.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a URI or body that cannot be read, 408 for a body that comes too slowly, 413 for
+    /// one that is too large, 415 for one that is not JSON.
+    pub async fn read(route: RouteRequest, needs_body: bool) -> Result<Self, HttpError> {
+        let RouteRequest { pattern, mut request } = route;
+        body::check_length(request.headers())?;
+        query::check_escapes(request.uri().path())?;
+        let query = Query::parse(request.uri().query().unwrap_or_default())?;
+        let mut path = Vec::new();
+        if pattern.names().next().is_some() {
+            let values: RawPathParams = request.extract_parts().await.map_err(|_| query::not_utf8())?;
+            path = named_values(pattern.names(), &values)?;
+        }
+        let headers = std::mem::take(request.headers_mut());
+        let body = body_fields(&headers, request.into_body(), needs_body).await?;
+        Ok(Self { path, query, body })
+    }
+
+    /// The argument called `name`, from the path.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is missing, or is no `T`.
+    pub fn path<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, HttpError> {
+        let value = self.path.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        from_text(name, value)
+    }
+
+    /// The argument called `name`, from the query.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is missing, is given more than once, or is no `T`.
+    pub fn query<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, HttpError> {
+        from_text(name, self.query.get(name)?)
+    }
+
+    /// The argument called `name`, from the fields of the body. `null` is as good as missing.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is missing, or is no `T`.
+    pub fn body<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, HttpError> {
+        match self.body.take(name) {
+            None => missing(name),
+            Some(Value::Null) => T::deserialize(Value::Null).or_else(|_| missing(name)),
+            Some(value) => serde_json::from_value(value).map_err(|reason| refused(name, reason)),
+        }
+    }
+
+    /// The caller's idempotency key, for a route that is a workflow: the workflow's id.
+    ///
+    /// # Errors
+    ///
+    /// None so far; a key that cannot be an id is refused when the workflow starts.
+    pub fn idempotency_key(&mut self) -> Result<Option<String>, HttpError> {
+        Ok(request::take_idempotency_key())
+    }
+}
+
+fn named_values<'a>(
+    names: impl Iterator<Item = &'a str>,
+    values: &RawPathParams,
+) -> Result<Vec<(String, String)>, HttpError> {
+    let mut pairs = Vec::new();
+    for (index, name) in names.enumerate() {
+        let key = parameter(index);
+        let Some((_, value)) = values.iter().find(|(given, _)| *given == key) else { continue };
+        // No database stores a zero byte, and no log or terminal is safe from the others.
+        if value.chars().any(char::is_control) {
+            return Err(refused(name, "it holds a control character"));
+        }
+        pairs.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(pairs)
+}
+
+async fn body_fields(headers: &HeaderMap, body: axum::body::Body, needed: bool) -> Result<Fields, HttpError> {
+    let bytes = body::read(body).await?;
+    if needed { Fields::parse(headers, &bytes) } else { Ok(Fields::default()) }
+}
+
+fn from_text<T: DeserializeOwned>(name: &str, text: Option<&str>) -> Result<T, HttpError> {
+    match text {
+        None => missing(name),
+        Some(text) => T::deserialize(Text(text)).map_err(|reason| refused(name, reason)),
+    }
+}
+
+fn missing<T: DeserializeOwned>(name: &str) -> Result<T, HttpError> {
+    T::deserialize(Missing).map_err(|_| HttpError::new(400, format!("missing argument `{name}`")))
+}
+
+fn refused(name: &str, reason: impl std::fmt::Display) -> HttpError {
+    HttpError::new(400, format!("argument `{name}`: {reason}"))
+}

@@ -1,0 +1,31 @@
+//! HTTP: routes declared by attribute, arguments by name and type, one shape of error, and a server
+//! that is safe to put on a port.
+//!
+//! A program that has an axum application of its own merges [`router`] into it instead of letting
+//! [`serve`](crate::serve) run.
+
+pub(crate) mod arguments;
+mod body;
+mod chunks;
+pub(crate) mod error;
+mod framing;
+mod guard;
+mod head;
+mod options;
+pub(crate) mod path;
+mod query;
+pub(crate) mod request;
+pub(crate) mod respond;
+pub(crate) mod route;
+pub(crate) mod server;
+mod service;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use axum::response::{Html, IntoResponse, Response};
+
+pub use error::HttpError;
+pub use options::ServerOptions;
+pub use request::{header, peer, request_id};
+pub use route::router;

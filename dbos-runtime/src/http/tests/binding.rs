@@ -1,0 +1,147 @@
+//! Arguments from path, query and body.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{TestServer, post, route};
+use crate::http::body::LARGEST_BODY;
+use crate::http::route::Route;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Paid,
+    Failed,
+}
+
+const ROUTES: &[&Route] = &[
+    route!("GET", "/order/:id", |arguments| arguments.path::<i32>("id").map(|id| id.to_string())),
+    route!("GET", "/name/{name}", |arguments| arguments.path::<String>("name")),
+    route!("GET", "/status/:key/:status", |arguments| {
+        let key: String = arguments.path("key")?;
+        arguments.path::<Status>("status").map(|status| format!("{key} {status:?}"))
+    }),
+    route!("GET", "/maybe/:id?", |arguments| arguments.path::<Option<i32>>("id").map(|id| format!("{id:?}"))),
+    route!("GET", "/search", |arguments| {
+        let text: String = arguments.query("text")?;
+        arguments.query::<Option<u8>>("page").map(|page| format!("{text:?} {page:?}"))
+    }),
+    route!("POST", "/order", body, |arguments| {
+        let item: String = arguments.body("item")?;
+        let count: u32 = arguments.body("count")?;
+        arguments.body::<Option<Value>>("note").map(|note| format!("{count} {item} {note:?}"))
+    }),
+    route!("POST", "/ignored", |arguments| "fine"),
+];
+
+#[tokio::test]
+async fn path_values_are_read_by_type() {
+    let server = TestServer::start(ROUTES).await;
+    for (path, status, part) in [
+        ("/order/7", 200, "7"),
+        ("/order/%37", 200, "7"),
+        ("/order/-7", 200, "-7"),
+        ("/order/0x1", 400, "argument `id`: `0x1` is not a whole number from -2147483648 to 2147483647"),
+        ("/order/1e0", 400, "`1e0`"),
+        ("/order/%201", 400, "` 1`"),
+        ("/order/+1", 400, "`+1`"),
+        ("/order/1.5", 400, "`1.5`"),
+        ("/order/12abc", 400, "`12abc`"),
+        ("/order/2147483648", 400, "`2147483648`"),
+        ("/order/", 404, "Not Found"),
+        ("/name/a%20b", 200, "a b"),
+        ("/name/a%2Fb", 200, "a/b"),
+        ("/name/%2541", 200, "%41"),
+        ("/name/%C3%A9", 200, "é"),
+        ("/name/a?name=b", 200, "a"),
+        ("/name/a%00b", 400, "control character"),
+        ("/name/a%0Ab", 400, "control character"),
+        ("/name/a%zz", 400, "hexadecimal"),
+        ("/name/a%", 400, "hexadecimal"),
+        ("/name/%ff", 400, "UTF-8"),
+        ("/status/k/paid", 200, "k Paid"),
+        ("/status/k/failed", 200, "k Failed"),
+        ("/status/k/Paid", 400, "one of paid, failed"),
+        ("/maybe/1", 200, "Some(1)"),
+        ("/maybe/", 200, "None"),
+        ("/maybe", 200, "None"),
+        ("/maybe/x", 400, "`x`"),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        let said = if status == 200 { answer.body } else { answer.message() };
+        assert!(if status == 200 { said == part } else { said.contains(part) }, "{path}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn query_values_are_read_by_name() {
+    let server = TestServer::start(ROUTES).await;
+    for (query, expected) in [
+        ("?text=a+b%21", Ok(r#""a b!" None"#)),
+        ("?page=2&text=", Ok(r#""" Some(2)"#)),
+        ("?text=a&other=1&other=2", Ok(r#""a" None"#)),
+        ("", Err("missing argument `text`")),
+        ("?page=1", Err("missing argument `text`")),
+        ("?text=a&text=b", Err("argument `text` is given more than once")),
+        ("?text=a&page=256", Err("argument `page`: `256` is not a whole number from 0 to 255")),
+        ("?text=a&page=", Err("argument `page`: `` is not a whole number from 0 to 255")),
+        ("?text=%f", Err("the URI holds a `%` without two hexadecimal digits after it")),
+    ] {
+        let answer = server.get(&format!("/search{query}")).await;
+        match expected {
+            Ok(body) => assert_eq!((answer.status, answer.body.as_str()), (200, body), "{query}"),
+            Err(message) => assert_eq!((answer.status, answer.message().as_str()), (400, message), "{query}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn body_fields_are_read_by_name_and_type() {
+    let server = TestServer::start(ROUTES).await;
+    for (body, expected) in [
+        (r#"{"item":"nut","count":2}"#, Ok("2 nut None")),
+        (r#"{"item":"nut","count":2,"note":null,"more":[]}"#, Ok("2 nut None")),
+        (r#"{"item":"nut","count":2,"note":[1]}"#, Ok("2 nut Some(Array [Number(1)])")),
+        (r#"{"count":2}"#, Err("missing argument `item`")),
+        (r#"{"item":null,"count":2}"#, Err("missing argument `item`")),
+        ("", Err("missing argument `item`")),
+        (r#"{"item":7,"count":2}"#, Err("argument `item`: invalid type: integer `7`, expected a string")),
+        (r#"{"item":"nut","count":"2"}"#, Err("argument `count`: invalid type: string \"2\", expected u32")),
+        (r#"{"item":"nut","count":-2}"#, Err("argument `count`: invalid value: integer `-2`, expected u32")),
+        ("[1]", Err("the body is refused: invalid type: sequence, expected a JSON object at line 1 column 0")),
+        ("{", Err("the body is refused: EOF while parsing an object at line 1 column 1")),
+        (r#"{"item":"a","item":"b"}"#, Err("the body is refused: field `item` is given twice at line 1 column 18")),
+    ] {
+        let answer = server.post("/order", body).await;
+        match expected {
+            Ok(text) => assert_eq!((answer.status, answer.body.as_str()), (200, text), "{body}"),
+            Err(message) => assert_eq!((answer.status, answer.message().as_str()), (400, message), "{body}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_told_so() {
+    let server = TestServer::start(ROUTES).await;
+    let request = post("/order", "<item/>").replace("application/json", "text/xml");
+    assert_eq!(server.ask(&request).await.status, 415);
+    assert_eq!(server.post("/ignored", "anything at all").await.body, "fine");
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_whoever_wants_it() {
+    let server = TestServer::start(ROUTES).await;
+    let fitting = json!({ "item": "x".repeat(LARGEST_BODY - 100), "count": 1 }).to_string();
+    assert_eq!(server.post("/order", &fitting).await.status, 200);
+    for path in ["/order", "/ignored"] {
+        let answer = server.post(path, &"x".repeat(3 * LARGEST_BODY)).await;
+        assert_eq!(
+            (answer.status, answer.message().as_str()),
+            (413, "the body is larger than 1048576 bytes"),
+            "{path}"
+        );
+    }
+    let announced = "POST /order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n";
+    assert_eq!(server.ask(announced).await.status, 413);
+}

@@ -1,0 +1,237 @@
+//! Messages: sent to a workflow, taken once, in order.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::checkpoint::{Point, StepOutcome};
+use crate::clock::pause;
+use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engine_error};
+use crate::context::{Place, StepContext, engine, place};
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Signal};
+use crate::id::{check_key, random_id};
+use crate::step::{StepCall, record_wake_up};
+use crate::store::checkpoints::Effect;
+use crate::store::messages::{NO_TOPIC, Taken};
+use crate::store::retry::{Backoff, is_transient};
+use crate::wakeup::Fact;
+
+const SEND: &str = "DBOS.send";
+const RECV: &str = "DBOS.recv";
+
+/// A named channel to a workflow, and the type of what goes through it.
+pub struct Topic<T> {
+    name: &'static str,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Topic<T> {
+    /// The topic `name`, as other languages see it.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, kind: PhantomData }
+    }
+
+    /// The channel of messages that were sent without a topic.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self::new(NO_TOPIC)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<T> Clone for Topic<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Topic<T> {}
+
+impl<T> fmt::Debug for Topic<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Topic").field(&self.name).finish()
+    }
+}
+
+/// A message about to be sent.
+#[must_use = "a message is sent only when this is awaited"]
+pub struct Send {
+    destination: String,
+    topic: &'static str,
+    message: Result<String, String>,
+    idempotency_key: Option<String>,
+    at: At,
+}
+
+enum At {
+    Workflow(Point),
+    Transaction(std::sync::Arc<StepContext>),
+    Outside,
+}
+
+impl Send {
+    /// Sends nothing if a message with this key was sent to the same workflow before.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+impl fmt::Debug for Send {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Send").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+#[track_caller]
+pub(crate) fn send<T: Serialize + DeserializeOwned>(destination: String, message: &T, topic: Topic<T>) -> Send {
+    let location = Location::caller();
+    let at = match place() {
+        Place::Workflow(run) => At::Workflow(Point::take(run, SEND, location)),
+        Place::Step(step) if step.transaction.get().is_some() => At::Transaction(step),
+        Place::Step(_) | Place::Outside => At::Outside,
+    };
+    Send { destination, topic: topic.name, message: encode_value(message), idempotency_key: None, at }
+}
+
+impl IntoFuture for Send {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'static, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl Send {
+    async fn send(self) -> Result<()> {
+        if let At::Workflow(point) = &self.at
+            && let Some(recorded) = point.recorded().await
+        {
+            return sent(&recorded.into_encoded());
+        }
+        check_key("workflow id", &self.destination)?;
+        check_key("topic", self.topic)?;
+        let message = self.message.map_err(|reason| Error::Unstorable { what: "the message".to_owned(), reason })?;
+        let executor = engine()?;
+        let id = self.idempotency_key.map_or_else(random_id, |key| format!("{key}::{}", self.destination));
+        let (destination, topic) = (self.destination, self.topic.to_owned());
+        let fact = Fact::Message { workflow: destination.clone(), topic: topic.clone() };
+        let unreachable = Error::NonExistentWorkflow { workflow: destination.clone() };
+        let sent_at_ms = executor.clock.unique_ms();
+        match self.at {
+            At::Outside => {
+                if !executor.store.send(&destination, &topic, &message, &id, sent_at_ms).await? {
+                    return Err(unreachable);
+                }
+            }
+            At::Transaction(step) => {
+                let unreachable = engine_error(&unreachable).text().to_owned();
+                step.add_effect(Effect::Message { destination, topic, message, id, sent_at_ms, unreachable });
+                return Ok(());
+            }
+            At::Workflow(point) => {
+                let unreachable = engine_error(&unreachable).text().to_owned();
+                let effect = Effect::Message { destination, topic, message, id, sent_at_ms, unreachable };
+                let recorded = point.record(StepOutcome::default(), effect, sent_at_ms).await;
+                sent(&recorded.into_encoded())?;
+            }
+        }
+        executor.notifier.told(&fact);
+        Ok(())
+    }
+}
+
+fn sent(recorded: &Encoded) -> Result<()> {
+    match recorded {
+        Encoded::Value(_) => Ok(()),
+        Encoded::Error(error) => Err(read_engine_error(error)),
+    }
+}
+
+/// Waits for a message. Takes two step ids: its own and, one higher, its timer's.
+#[track_caller]
+pub(crate) fn recv<T>(topic: Topic<T>, timeout: Duration) -> StepCall<'static, Result<Option<T>>>
+where
+    T: Serialize + DeserializeOwned + std::marker::Send + 'static,
+{
+    let location = Location::caller();
+    let Place::Workflow(run) = place() else {
+        let refusal = Error::OutsideWorkflow { function: "DBOS::recv".to_owned() };
+        return StepCall::operation(async move { Err(refusal) });
+    };
+    let point = Point::take(std::sync::Arc::clone(&run), RECV, location);
+    let timer = Point::take(run, "DBOS.sleep", location);
+    StepCall::operation(async move {
+        check_key("topic", topic.name)?;
+        let message = receive(&point, &timer, topic.name, timeout).await;
+        match message.as_deref().map(decode_value::<Option<T>>).transpose() {
+            Ok(message) => Ok(message.flatten()),
+            Err(reason) => {
+                let what = format!("a message on topic `{}`", topic.name);
+                point.run.stop(Signal::Failed(Error::Unreadable { what, reason })).await
+            }
+        }
+    })
+}
+
+/// The message as JSON, or `None` once the timeout has passed.
+async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -> Option<String> {
+    if let Some(recorded) = point.recorded().await {
+        return recorded.output.filter(|output| output != "null");
+    }
+    let executor = &point.run.executor;
+    let deadline_ms = record_wake_up(timer, timeout).await;
+    let arrived =
+        executor.wakeups.subscribe(Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() });
+    loop {
+        let next = arrived.next();
+        if let Some(message) = take(executor, point, topic).await {
+            return Some(message).filter(|message| message != "null");
+        }
+        if executor.clock.now_ms() >= deadline_ms {
+            let nothing = StepOutcome { output: Some("null".to_owned()), ..StepOutcome::default() };
+            let recorded = point.record(nothing, Effect::None, executor.clock.now_ms()).await;
+            return recorded.output.filter(|output| output != "null");
+        }
+        tokio::select! {
+            () = next => {}
+            () = executor.clock.sleep_until(deadline_ms) => {}
+            () = pause(executor.poll_interval) => {}
+        }
+    }
+}
+
+/// The oldest message, taken and recorded in one commit.
+async fn take(executor: &Executor, point: &Point, topic: &str) -> Option<String> {
+    let now_ms = executor.clock.now_ms();
+    let checkpoint = point.checkpoint(StepOutcome::default(), Effect::None, now_ms, now_ms);
+    let mut backoff = Backoff::new();
+    loop {
+        match executor.store.take_message(&checkpoint, topic).await {
+            Ok(Taken::Message(message)) => return Some(message),
+            Ok(Taken::Nothing) => return None,
+            Ok(Taken::Refused) => {
+                if let Some(recorded) = point.explain_refusal().await {
+                    return recorded.output;
+                }
+            }
+            Err(error) if is_transient(&error) => {}
+            Err(error) => point.fail_to_store(&Error::database("take a message", error)).await,
+        }
+        backoff.wait().await;
+    }
+}

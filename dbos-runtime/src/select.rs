@@ -1,0 +1,86 @@
+//! A race of durable calls whose winner is recorded, so that a replay lets the same one win.
+
+use std::panic::Location;
+
+use crate::checkpoint::{Point, StepOutcome};
+use crate::context::{Place, place};
+use crate::error::Error;
+use crate::executor::Signal;
+use crate::store::checkpoints::Effect;
+
+const SELECT: &str = "DBOS.select";
+
+/// One race; made by [`select!`](crate::select).
+#[derive(Debug)]
+pub struct Race {
+    point: Option<Point>,
+    winner: Option<u32>,
+}
+
+impl Race {
+    /// Takes the race's step id and looks up its winner, if it has been run before.
+    #[track_caller]
+    #[must_use]
+    pub fn here() -> Self {
+        let location = Location::caller();
+        let Place::Workflow(run) = place() else { return Self { point: None, winner: None } };
+        let point = Point::take(run, SELECT, location);
+        let recorded = point.run.recorded(point.step).filter(|recorded| recorded.name == SELECT);
+        let winner = recorded.and_then(|recorded| recorded.output?.parse().ok());
+        Self { point: Some(point), winner }
+    }
+
+    /// Whether the branch may run: any in a first run, the recorded winner alone in a replay.
+    #[must_use]
+    pub fn admits(&self, branch: u32) -> bool {
+        self.winner.is_none_or(|winner| winner == branch)
+    }
+
+    /// Records the winner before its branch goes on.
+    pub async fn won(&self, branch: u32) {
+        let Some(point) = &self.point else { return };
+        if let Some(recorded) = point.recorded().await {
+            if recorded.output.as_deref() == Some(branch.to_string().as_str()) {
+                return;
+            }
+            let what = "the winner of a `select!`".to_owned();
+            let reason = format!("it is recorded as {:?}, and the code has other branches now", recorded.output);
+            point.run.stop(Signal::Failed(Error::Unreadable { what, reason })).await;
+        }
+        let outcome = StepOutcome { output: Some(branch.to_string()), ..StepOutcome::default() };
+        point.record(outcome, Effect::None, point.run.executor.clock.now_ms()).await;
+    }
+}
+
+/// Waits for the first of several durable calls and goes on with its branch; the others are dropped.
+///
+/// The winner is recorded before its branch runs, so a replay takes the same one. Calls are written
+/// and get their step ids from top to bottom. Patterns must not be refutable.
+///
+/// ```ignore
+/// dbos::select! {
+///     answer = DBOS::recv(ANSWERS, Duration::from_secs(60)) => handle(answer?).await?,
+///     () = DBOS::sleep(Duration::from_secs(10)) => remind().await?,
+/// }
+/// ```
+#[macro_export]
+macro_rules! select {
+    (@branches ($race:ident) ($index:expr) ($($done:tt)*)) => {
+        $crate::__private::tokio::select! { biased; $($done)* else => ::core::unreachable!("one branch is always admitted") }
+    };
+    (@branches ($race:ident) ($index:expr) ($($done:tt)*) $pattern:pat = $call:expr => $body:block $(,)? $($rest:tt)*) => {
+        $crate::select! { @branches ($race) ($index + 1u32)
+            ($($done)* __value = $call, if $race.admits($index) => { $race.won($index).await; let $pattern = __value; $body })
+            $($rest)* }
+    };
+    (@branches ($race:ident) ($index:expr) ($($done:tt)*) $pattern:pat = $call:expr => $body:expr, $($rest:tt)*) => {
+        $crate::select! { @branches ($race) ($index) ($($done)*) $pattern = $call => { $body } $($rest)* }
+    };
+    (@branches ($race:ident) ($index:expr) ($($done:tt)*) $pattern:pat = $call:expr => $body:expr) => {
+        $crate::select! { @branches ($race) ($index) ($($done)*) $pattern = $call => { $body } }
+    };
+    ($($branches:tt)+) => {{
+        let __race = $crate::__private::Race::here();
+        $crate::select! { @branches (__race) (0u32) () $($branches)+ }
+    }};
+}

@@ -1,0 +1,206 @@
+//! Being alive, and noticing who is not.
+//!
+//! A lease in the database is renewed from a thread of its own with a connection of its own, so that
+//! neither busy workers nor an exhausted pool can let it run out. If it does run out all the same,
+//! this process stops its runs before others may start them, and goes on under a new name.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::clock::{millis, pause};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Signal};
+use crate::service::identity::{Identity, is_dead};
+use crate::store::Store;
+use crate::store::backend::Dialect;
+use crate::store::executors::{ExecutorRow, Renewal};
+
+/// Renewals per lease: several may fail before it runs out.
+const RENEWALS_PER_LEASE: u32 = 5;
+
+/// The thread that renews; ends when told to.
+pub(crate) struct Lease {
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    wake: Notify,
+}
+
+impl Lease {
+    /// Starts renewing the lease of `identity`, reporting dead executors to `dead`.
+    pub(crate) fn start(
+        executor: Arc<Executor>,
+        config: Config,
+        identity: Identity,
+        dead: mpsc::Sender<ExecutorRow>,
+    ) -> Result<Self> {
+        let stop = Arc::<Stop>::default();
+        let keeper = Keeper {
+            executor,
+            config,
+            identity,
+            dead,
+            stop: Arc::clone(&stop),
+            renewed: Instant::now(),
+            fenced: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("dbos-lease".to_owned())
+            .spawn(move || run(keeper))
+            .map_err(|error| Error::Configuration(format!("cannot start the lease's thread: {error}")))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Stops renewing and lets go of the lock.
+    pub(crate) async fn stop(mut self) {
+        self.ask_to_stop();
+        if let Some(thread) = self.thread.take() {
+            tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
+        }
+    }
+
+    fn ask_to_stop(&self) {
+        self.stop.asked.store(true, Ordering::SeqCst);
+        self.stop.wake.notify_one();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.ask_to_stop();
+    }
+}
+
+struct Keeper {
+    executor: Arc<Executor>,
+    config: Config,
+    identity: Identity,
+    dead: mpsc::Sender<ExecutorRow>,
+    stop: Arc<Stop>,
+    /// When the lease was last known to hold.
+    renewed: Instant,
+    /// Whether the runs were stopped because the lease could not be renewed in time.
+    fenced: bool,
+}
+
+fn run(mut keeper: Keeper) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime without worker threads can be built");
+    runtime.block_on(async {
+        let Some(store) = keeper.connect().await else { return };
+        let interval = keeper.config.lease / RENEWALS_PER_LEASE;
+        while !keeper.stop.asked.load(Ordering::SeqCst) {
+            keeper.run_once(&store).await;
+            tokio::select! {
+                () = keeper.stop.wake.notified() => {}
+                () = pause(interval) => {}
+            }
+        }
+        store.close().await;
+    });
+}
+
+impl Keeper {
+    async fn connect(&mut self) -> Option<Store> {
+        while !self.stop.asked.load(Ordering::SeqCst) {
+            match Store::open(&self.config, 1).await {
+                Ok(store) => return Some(store),
+                Err(error) => tracing::warn!(%error, "the lease cannot be renewed yet"),
+            }
+            self.fence_if_overdue();
+            pause(Duration::from_millis(100)).await;
+        }
+        None
+    }
+
+    /// One renewal and what follows from it.
+    async fn run_once(&mut self, store: &Store) {
+        let started = Instant::now();
+        let lease_ms = millis(self.config.lease);
+        let renewal = store.renew(&self.executor.application, &self.identity.executor, lease_ms).await;
+        let renewal = match renewal {
+            Ok(renewal) => renewal,
+            Err(error) => {
+                tracing::debug!(%error, "lease not renewed");
+                self.fence_if_overdue();
+                return;
+            }
+        };
+        if let Some(now_ms) = renewal.now_ms {
+            self.executor.clock.set(now_ms);
+        }
+        if renewal.held && !self.fenced {
+            self.renewed = started;
+        } else {
+            self.start_over(store).await;
+        }
+        self.report_dead(store, &renewal);
+        self.stop_lost_runs(store).await;
+    }
+
+    /// A process that cannot reach the database must assume that others take its work over when the
+    /// lease ends, and stop before.
+    fn fence_if_overdue(&mut self) {
+        let limit = self.config.lease / RENEWALS_PER_LEASE * (RENEWALS_PER_LEASE - 1);
+        let has_lease = self.executor.store.dialect() == Dialect::Postgres;
+        if has_lease && !self.fenced && self.renewed.elapsed() >= limit {
+            self.fenced = true;
+            tracing::warn!("the lease cannot be renewed; stopping all workflows before others may start them");
+            self.executor.stop_all(&Signal::LostOwnership);
+        }
+    }
+
+    /// The lease ran out, or had to be given up: what ran here belongs to whoever claims it, this
+    /// process under its new name included.
+    async fn start_over(&mut self, store: &Store) {
+        tracing::warn!(executor = self.identity.executor, "the lease is lost; going on as a new executor");
+        self.executor.stop_all(&Signal::LostOwnership);
+        if let Err(error) = self.rename(store).await {
+            tracing::error!(%error, "cannot go on as a new executor; trying again");
+        }
+    }
+
+    async fn rename(&mut self, store: &Store) -> Result<()> {
+        let dialect = store.dialect();
+        let identity = Identity::create(&self.config, dialect)?;
+        let row = identity.row(dialect, self.executor.clock.after(self.config.lease));
+        store.register_executor(&self.executor.application, &row).await?;
+        // Only now: work that is started from here on carries the new name, and the old one is dead.
+        self.executor.rename(identity.executor.clone());
+        store.expire_executor(&self.identity.executor).await?;
+        self.identity = identity;
+        self.renewed = Instant::now();
+        self.fenced = false;
+        Ok(())
+    }
+
+    fn report_dead(&self, store: &Store, renewal: &Renewal) {
+        let now_ms = self.executor.clock.now_ms();
+        for row in &renewal.executors {
+            if row.executor != self.identity.executor && is_dead(row, store.dialect(), now_ms) {
+                // If recovery is busy the next renewal reports it again.
+                self.dead.try_send(row.clone()).ok();
+            }
+        }
+    }
+
+    async fn stop_lost_runs(&self, store: &Store) {
+        let runs = self.executor.active_runs();
+        if runs.is_empty() {
+            return;
+        }
+        match store.lost_runs(&runs).await {
+            Ok(lost) => lost.iter().for_each(|workflow| self.executor.stop_run(workflow, Signal::LostOwnership)),
+            Err(error) => tracing::debug!(%error, "could not look for lost runs"),
+        }
+    }
+}

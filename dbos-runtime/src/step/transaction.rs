@@ -1,0 +1,327 @@
+//! Transactions: a step whose checkpoint commits with the user's rows.
+//!
+//! One `BEGIN … COMMIT` holds the user's statements, then the fence and the checkpoint, then whatever
+//! the body asked to commit with it. So either all of it happened, and the step is recorded, or none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use super::call::{BodyOutcome, Placed, Step};
+use crate::checkpoint::Point;
+use crate::codec::Encoded;
+use crate::context::{self, StepContext};
+use crate::error::Error;
+use crate::executor::{Executor, Signal};
+use crate::store::backend::Dialect;
+use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
+use crate::store::connection::{Connection, Isolation};
+use crate::store::failpoint::DurableWrite;
+use crate::store::retry::{Backoff, is_transient};
+use crate::store::sql::Statement;
+use crate::store::tx::{FromTx, Tx};
+use crate::store::{insist, within};
+
+/// How often a body that failed in an aborted transaction runs again before its error counts.
+const BLIND_RERUNS: u32 = 3;
+
+/// The options of a `#[transaction]`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TransactionOptions {
+    /// How it sees other transactions. SQLite has one way only: serializable.
+    pub isolation: Isolation,
+    /// Whether it only reads; its outcome is then recorded as a step's.
+    pub read_only: bool,
+}
+
+/// The attempts of one call of a transaction.
+#[derive(Debug)]
+pub struct Transaction {
+    context: Arc<StepContext>,
+    placed: Placed,
+    options: TransactionOptions,
+    blind_reruns: AtomicU32,
+}
+
+/// How the last statements of an attempt went.
+enum Committed {
+    /// Rows and checkpoint are there.
+    Yes,
+    /// An outcome was recorded before; ours is rolled back.
+    Adopted(Encoded),
+    /// Nothing was committed; the body should run again.
+    Rerun,
+}
+
+impl Transaction {
+    pub(super) fn new(step: &Step, options: TransactionOptions) -> Self {
+        let (context, placed) = (Arc::clone(&step.context), step.placed.clone());
+        Self { context, placed, options, blind_reruns: AtomicU32::new(0) }
+    }
+
+    fn point(&self) -> Option<&Point> {
+        match &self.placed {
+            Placed::Recorded(point) => Some(point),
+            Placed::Unrecorded | Placed::Nested { .. } => None,
+        }
+    }
+
+    fn executor(&self) -> Arc<Executor> {
+        match self.point() {
+            Some(point) => Arc::clone(&point.run.executor),
+            // Without an engine there is no database to have a transaction on.
+            None => context::engine().unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
+
+    /// Opens the transaction of the next attempt, waiting through any outage.
+    pub async fn begin(&self) -> Tx {
+        self.context.attempt.fetch_add(1, Ordering::SeqCst);
+        self.effects(Vec::clear);
+        let executor = self.executor();
+        let store = &executor.store;
+        let opened = if self.options.read_only {
+            insist("open a transaction", || store.begin_reading(self.options.isolation)).await
+        } else {
+            insist("open a transaction", || store.begin(self.options.isolation)).await
+        };
+        match opened {
+            Ok(connection) => {
+                self.note_open(Some(Instant::now()));
+                Tx::new(connection, store.dialect(), executor.clock.clone())
+            }
+            Err(error) => self.fail(error).await,
+        }
+    }
+
+    /// The connection as the body wants it.
+    pub async fn connection<'t, C: FromTx + ?Sized + 't>(&self, tx: &'t mut Tx) -> &'t mut C {
+        match C::from_tx(tx) {
+            Some(connection) => connection,
+            None => {
+                let needed = C::DATABASE.unwrap_or("another database");
+                let name = self.context.name;
+                self.fail(Error::Configuration(format!(
+                    "transaction `{name}` needs {needed}, and the database is another; take `tx: &mut dbos::Tx` for both"
+                )))
+                .await
+            }
+        }
+    }
+
+    /// Commits or rolls back what the body did. `None` if the body should run again.
+    pub async fn finish(&self, mut tx: Tx, outcome: BodyOutcome, database_trouble: bool) -> Option<BodyOutcome> {
+        self.note_open(None);
+        let encoded = match outcome {
+            Ok(encoded) => encoded,
+            Err(reason) => return Some(Err(reason)),
+        };
+        if self.options.read_only || encoded.is_error() {
+            if encoded.is_error() && self.is_worth_rerunning(&mut tx, database_trouble).await {
+                self.wait_for_rerun().await;
+                return None;
+            }
+            // A rollback that fails closes the connection, which rolls back too.
+            tx.into_connection().rollback().await.ok();
+            return Some(Ok(self.record_alone(encoded).await));
+        }
+        match self.commit(tx, &encoded).await {
+            Committed::Yes => Some(Ok(encoded)),
+            Committed::Adopted(recorded) => Some(Ok(recorded)),
+            Committed::Rerun => {
+                self.wait_for_rerun().await;
+                None
+            }
+        }
+    }
+
+    async fn wait_for_rerun(&self) {
+        let attempt = self.context.attempt.load(Ordering::SeqCst);
+        tracing::debug!(transaction = self.context.name, attempt, "transaction runs again");
+        let mut backoff = Backoff::after(attempt);
+        backoff.wait().await;
+    }
+
+    /// Whether the body failed because of the database's state rather than its own rules.
+    async fn is_worth_rerunning(&self, tx: &mut Tx, database_trouble: bool) -> bool {
+        if database_trouble || tx.wants_rerun() {
+            return true;
+        }
+        // The user's error does not show what happened. On Postgres a failed statement leaves the
+        // transaction aborted, and so tells that there was something; but it may be the body's own
+        // mistake, so the patience is limited.
+        let aborted = tx.dialect() == Dialect::Postgres && tx.connection().is_aborted().await;
+        aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) < BLIND_RERUNS
+    }
+
+    async fn record_alone(&self, encoded: Encoded) -> Encoded {
+        let Some(point) = self.point() else { return encoded };
+        let now_ms = point.run.executor.clock.now_ms();
+        point.record(encoded.into(), Effect::None, now_ms).await.into_encoded()
+    }
+
+    async fn commit(&self, tx: Tx, encoded: &Encoded) -> Committed {
+        let Some(point) = self.point() else { return self.commit_unrecorded(tx).await };
+        let now_ms = point.run.executor.clock.now_ms();
+        let mut checkpoint = point.checkpoint(encoded.clone().into(), Effect::None, now_ms, now_ms);
+        let deadline = point.run.executor.store.deadline();
+        let mut connection = tx.into_connection();
+        match within(deadline, self.write_checkpoint(&mut connection, &mut checkpoint)).await {
+            Ok(Fenced::Written) => {}
+            Ok(Fenced::Refused) => {
+                connection.rollback().await.ok();
+                return match point.explain_refusal().await {
+                    Some(recorded) => Committed::Adopted(recorded.into_encoded()),
+                    None => Committed::Rerun,
+                };
+            }
+            Ok(Fenced::AlreadyEnded) => {
+                drop(connection);
+                let name = self.context.name;
+                self.fail(Error::Configuration(format!(
+                    "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
+                )))
+                .await
+            }
+            Ok(Fenced::Unreachable(workflow)) => {
+                connection.rollback().await.ok();
+                self.fail(Error::NonExistentWorkflow { workflow }).await
+            }
+            Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
+            Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
+        }
+        let write = DurableWrite::begin("commit a transaction").await;
+        match within(deadline, connection.commit()).await {
+            Ok(()) => {
+                write.end().await;
+                Committed::Yes
+            }
+            Err(error) => self.resolve_unknown_commit(point, &error).await,
+        }
+    }
+
+    /// A COMMIT whose answer is missing may have worked. Our own row tells.
+    ///
+    /// Should it be on its way still, the next attempt meets its row and adopts it: the primary key
+    /// makes the second of two commits wait for the first.
+    async fn resolve_unknown_commit(&self, point: &Point, error: &sqlx::Error) -> Committed {
+        tracing::debug!(%error, transaction = self.context.name, "unknown whether the commit worked; looking");
+        match point.explain_refusal().await {
+            Some(recorded) => Committed::Adopted(recorded.into_encoded()),
+            None => Committed::Rerun,
+        }
+    }
+
+    /// A body that swallowed a failed statement leaves an aborted transaction, every time.
+    async fn rerun_unless_hopeless(&self, error: &sqlx::Error) -> Committed {
+        const IN_FAILED_TRANSACTION: &str = "25P02";
+        let aborted =
+            matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION));
+        if aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
+            let name = self.context.name;
+            self.fail(Error::Configuration(format!(
+                "a statement of transaction `{name}` failed and its error was ignored, so nothing can be committed; \
+                 return the error"
+            )))
+            .await
+        }
+        Committed::Rerun
+    }
+
+    async fn write_checkpoint(&self, connection: &mut Connection, checkpoint: &mut Checkpoint) -> sqlx::Result<Fenced> {
+        if !connection.is_still_open().await? {
+            return Ok(Fenced::AlreadyEnded);
+        }
+        for effect in self.effects(|effects| effects.clone()).unwrap_or_default() {
+            if let Some(workflow) = write_effect(connection, checkpoint, effect).await? {
+                return Ok(Fenced::Unreachable(workflow));
+            }
+        }
+        // Last before COMMIT, so that the row of the workflow is locked for as short as can be.
+        if connection.postgres().is_none() {
+            let rows = connection.run(&fenced_insert(checkpoint)).await?;
+            return Ok(if rows.is_empty() { Fenced::Refused } else { Fenced::Written });
+        }
+        let rows = connection.run(&fenced_insert_in_transaction(checkpoint)).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(match (row.get::<i64>("written")?, row.text("transaction")?.as_str()) {
+            (1, _) => Fenced::Written,
+            (_, "open") => Fenced::Refused,
+            _ => Fenced::AlreadyEnded,
+        })
+    }
+
+    async fn commit_unrecorded(&self, tx: Tx) -> Committed {
+        let executor = self.executor();
+        let deadline = executor.store.deadline();
+        let mut connection = tx.into_connection();
+        if !matches!(within(deadline, connection.is_still_open()).await, Ok(true)) {
+            return Committed::Rerun;
+        }
+        let write = DurableWrite::begin("commit a transaction").await;
+        match within(deadline, connection.commit()).await {
+            Ok(()) => {
+                write.end().await;
+                Committed::Yes
+            }
+            Err(sqlx::Error::Database(error)) => {
+                tracing::debug!(%error, "commit refused");
+                Committed::Rerun
+            }
+            // No row of ours tells whether it worked, and running twice would be worse than failing.
+            Err(error) => panic!(
+                "it is unknown whether transaction `{}` was committed, and outside a workflow nothing records it: {error}",
+                self.context.name
+            ),
+        }
+    }
+
+    fn effects<T>(&self, access: impl FnOnce(&mut Vec<Effect>) -> T) -> Option<T> {
+        let own = self.context.transaction.get()?;
+        Some(access(&mut own.effects.lock().expect("no panic while held")))
+    }
+
+    fn note_open(&self, since: Option<Instant>) {
+        if let Some(own) = self.context.transaction.get() {
+            *own.opened.lock().expect("no panic while held") = since;
+        }
+    }
+
+    async fn fail(&self, error: Error) -> ! {
+        match self.point() {
+            Some(point) => point.run.stop(Signal::Failed(error)).await,
+            None => panic!("{error}"),
+        }
+    }
+}
+
+enum Fenced {
+    Written,
+    Refused,
+    AlreadyEnded,
+    Unreachable(String),
+}
+
+/// Writes what the body asked for; the missing destination if it was a message to nobody.
+async fn write_effect(
+    connection: &mut Connection,
+    checkpoint: &Checkpoint,
+    effect: Effect,
+) -> sqlx::Result<Option<String>> {
+    let destination = match &effect {
+        Effect::Message { destination, .. } => Some(destination.clone()),
+        _ => None,
+    };
+    let with_effect = Checkpoint { effect, ..checkpoint.clone() };
+    for statement in effect_statements(&with_effect) {
+        let rows = connection.run(&statement).await?;
+        if let Some(workflow) = destination.as_ref().filter(|_| rows.is_empty()) {
+            // Nothing was inserted: nobody is there, or it was sent before under its key.
+            let exists = Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1");
+            if connection.run(&exists.bind(workflow)).await?.is_empty() {
+                return Ok(destination);
+            }
+        }
+    }
+    Ok(None)
+}

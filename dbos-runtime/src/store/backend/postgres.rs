@@ -1,0 +1,134 @@
+//! Postgres: a pool, LISTEN/NOTIFY, and migrations under an advisory lock.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
+
+use super::{Access, Backend, Dialect};
+use crate::error::{Error, Result};
+use crate::store::connection::Connection;
+use crate::store::migrate;
+use crate::store::notify::{EVENTS_CHANNEL, MESSAGES_CHANNEL, WORKFLOWS_CHANNEL};
+use crate::wakeup::{Fact, Wakeups};
+
+/// A transaction in which nothing happens for so long is the server's to end: a stopped process must
+/// not hold its locks for ever.
+const IDLE_IN_TRANSACTION: &str = "30s";
+/// Postgres sends no message about a connection that a firewall has forgotten.
+const KEEPALIVES: [(&str, &str); 3] =
+    [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
+
+pub(crate) struct Postgres {
+    pool: PgPool,
+    options: PgConnectOptions,
+}
+
+impl Postgres {
+    /// Connects once, so that a wrong URL is told at launch.
+    pub(crate) async fn open(url: &str, pool_size: u32, acquire_timeout: Duration) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
+            .options(KEEPALIVES)
+            .disable_statement_logging();
+        create_database_if_missing(&options).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(pool_size)
+            .acquire_timeout(acquire_timeout)
+            // A dead connection shows itself at its next statement, which is retried.
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))?;
+        Ok(Self { pool, options })
+    }
+}
+
+fn describe(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("postgres");
+    format!("postgres {}:{}/{database}", options.get_host(), options.get_port())
+}
+
+/// A developer's first launch should not need `createdb`. Where the role may not create databases the
+/// message of the connection itself is the clearer one, so a failure here says nothing.
+async fn create_database_if_missing(options: &PgConnectOptions) -> Result<()> {
+    const INVALID_CATALOG_NAME: &str = "3D000";
+    let missing = match PgConnection::connect_with(options).await {
+        Ok(connection) => {
+            connection.close().await.ok();
+            false
+        }
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_CATALOG_NAME) => true,
+        Err(error) => return Err(Error::database(&format!("connect to {}", describe(options)), error)),
+    };
+    if missing && let Ok(mut connection) = PgConnection::connect_with(&options.clone().database("postgres")).await {
+        let name = options.get_database().unwrap_or_default().replace('"', "\"\"");
+        let statement = AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
+        sqlx::raw_sql(statement).execute(&mut connection).await.ok();
+        connection.close().await.ok();
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Backend for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn description(&self) -> String {
+        describe(&self.options)
+    }
+
+    async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
+        self.pool.acquire().await.map(Connection::from)
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let mut connection = PgConnection::connect_with(&self.options)
+            .await
+            .map_err(|error| Error::database("connect for migrations", error))?;
+        let outcome = migrate::postgres(&mut connection).await;
+        connection.close().await.ok();
+        outcome
+    }
+
+    async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen_all([MESSAGES_CHANNEL, EVENTS_CHANNEL, WORKFLOWS_CHANNEL]).await?;
+        // Whatever happened before LISTEN took hold was not told.
+        wakeups.wake_all();
+        while let Some(news) = listener.try_recv().await? {
+            match fact(news.channel(), news.payload()) {
+                Some(fact) => wakeups.wake(&fact),
+                None => wakeups.wake_all(),
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// The fact behind a notification; payloads are `{workflow}::{topic or key}`.
+fn fact(channel: &str, payload: &str) -> Option<Fact> {
+    if channel == WORKFLOWS_CHANNEL {
+        return Some(Fact::Ended { workflow: payload.to_owned() });
+    }
+    let (workflow, name) = payload.split_once("::")?;
+    if workflow.contains(':') || name.contains("::") {
+        // An id with colons could be split in more than one way; waking everybody is always right.
+        return None;
+    }
+    let (workflow, name) = (workflow.to_owned(), name.to_owned());
+    Some(if channel == MESSAGES_CHANNEL {
+        Fact::Message { workflow, topic: name }
+    } else {
+        Fact::Event { workflow, key: name }
+    })
+}

@@ -1,0 +1,365 @@
+//! Writing the recorded outcome of a step, fenced: only the owner of the run may.
+//!
+//! The fence is a locking read of the owner token in the statement that writes. A plain read would
+//! see the statement's snapshot and let a run that was taken over a moment ago still record.
+
+use super::backend::{Access, Dialect};
+use super::connection::{Connection, Isolation};
+use super::sql::{Row, Statement};
+use super::writer::Write;
+use super::{PORTABLE, Store, within};
+
+/// The outcome of one step.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkpoint {
+    pub(crate) workflow: String,
+    pub(crate) owner: String,
+    pub(crate) application: String,
+    pub(crate) step: u32,
+    pub(crate) name: String,
+    pub(crate) output: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) child: Option<String>,
+    pub(crate) started_at_ms: i64,
+    pub(crate) completed_at_ms: i64,
+    pub(crate) effect: Effect,
+}
+
+/// What else is committed with a checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    None,
+    /// The event under `key` gets a value.
+    Event {
+        key: String,
+        value: String,
+    },
+    /// A message is sent. If nobody has the destination's id, `unreachable` is recorded as the
+    /// step's error instead.
+    Message {
+        destination: String,
+        topic: String,
+        message: String,
+        id: String,
+        sent_at_ms: i64,
+        unreachable: String,
+    },
+}
+
+/// What became of a checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Recorded {
+    /// It is written.
+    Written,
+    /// It is written, with the error that the message's destination does not exist.
+    Unreachable,
+    /// Nothing was written: the run is no longer ours, or this step is recorded already.
+    Refused,
+}
+
+impl Checkpoint {
+    fn serialization(&self) -> Option<String> {
+        // A step without a value has nothing to deserialise; the other libraries write NULL too.
+        (self.output.is_some() || self.error.is_some()).then(|| PORTABLE.to_owned())
+    }
+}
+
+impl Write for Checkpoint {
+    type Reply = Recorded;
+    const ACTION: &'static str = "record a step";
+
+    async fn commit(store: &Store, batch: &[Self]) -> sqlx::Result<Vec<Recorded>> {
+        match store.dialect() {
+            Dialect::Postgres => {
+                let plain = batch.iter().all(|checkpoint| matches!(checkpoint.effect, Effect::None));
+                let statement = if plain { plain_on_postgres(batch) } else { with_effects_on_postgres(batch) };
+                let rows = store.run(Access::Write, &statement).await?;
+                replies(batch, &rows)
+            }
+            Dialect::Sqlite => {
+                let mut connection = store.begin(Isolation::default()).await?;
+                let mut replies = Vec::with_capacity(batch.len());
+                for checkpoint in batch {
+                    replies.push(within(store.deadline(), record_on_sqlite(&mut connection, checkpoint)).await?);
+                }
+                within(store.deadline(), connection.commit()).await?;
+                Ok(replies)
+            }
+        }
+    }
+}
+
+fn replies(batch: &[Checkpoint], rows: &[Row]) -> sqlx::Result<Vec<Recorded>> {
+    let mut written = std::collections::HashMap::new();
+    for row in rows {
+        written.insert((row.text("workflow_uuid")?, row.step_id("function_id")?), row.get::<bool>("unreachable")?);
+    }
+    Ok(batch
+        .iter()
+        .map(|checkpoint| match written.get(&(checkpoint.workflow.clone(), checkpoint.step)) {
+            None => Recorded::Refused,
+            Some(false) => Recorded::Written,
+            Some(true) => Recorded::Unreachable,
+        })
+        .collect())
+}
+
+fn bind_checkpoints(statement: Statement, batch: &[Checkpoint]) -> Statement {
+    let texts = |field: fn(&Checkpoint) -> Option<String>| batch.iter().map(field).collect::<Vec<_>>();
+    let ints = |field: fn(&Checkpoint) -> i64| batch.iter().map(|item| Some(field(item))).collect::<Vec<_>>();
+    statement
+        .bind(texts(|item| Some(item.workflow.clone())))
+        .bind(texts(|item| Some(item.owner.clone())))
+        .bind(texts(|item| Some(item.application.clone())))
+        .bind(ints(|item| item.step.into()))
+        .bind(texts(|item| Some(item.name.clone())))
+        .bind(texts(|item| item.output.clone()))
+        .bind(texts(|item| item.error.clone()))
+        .bind(texts(|item| item.child.clone()))
+        .bind(ints(|item| item.started_at_ms))
+        .bind(ints(|item| item.completed_at_ms))
+        .bind(texts(Checkpoint::serialization))
+}
+
+fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
+    let statement = Statement::new(
+        "WITH input AS (
+           SELECT *
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                         $8::text[], $9::bigint[], $10::bigint[], $11::text[])
+               AS input (workflow_uuid, owner_xid, application_name, function_id, function_name, output, error,
+                         child_workflow_id, started_at_ms, completed_at_ms, serialization)
+         ), fence AS (
+           SELECT workflow_uuid, owner_xid
+             FROM dbos.workflow_status
+            WHERE workflow_uuid IN (SELECT workflow_uuid FROM input)
+            ORDER BY workflow_uuid
+              FOR NO KEY UPDATE
+         )
+         INSERT INTO dbos.operation_outputs
+                (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
+                 completed_at_epoch_ms, serialization, application_name, retention_timestamp)
+         SELECT input.workflow_uuid, input.function_id, input.function_name, input.output, input.error,
+                input.child_workflow_id, input.started_at_ms, input.completed_at_ms, input.serialization,
+                input.application_name, input.completed_at_ms
+           FROM input
+           JOIN fence ON fence.workflow_uuid = input.workflow_uuid AND fence.owner_xid = input.owner_xid
+         ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+         RETURNING workflow_uuid, CAST(function_id AS BIGINT) AS function_id, FALSE AS unreachable",
+    );
+    bind_checkpoints(statement, batch)
+}
+
+fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
+    let statement = Statement::new(
+        "WITH input AS (
+           SELECT *
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                         $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[],
+                         $15::text[], $16::text[], $17::text[], $18::bigint[], $19::text[])
+               AS input (workflow_uuid, owner_xid, application_name, function_id, function_name, output, error,
+                         child_workflow_id, started_at_ms, completed_at_ms, serialization, event_key, event_value,
+                         destination, topic, message, message_id, sent_at_ms, unreachable)
+         ), fence AS (
+           SELECT workflow_uuid, owner_xid
+             FROM dbos.workflow_status
+            WHERE workflow_uuid IN (SELECT workflow_uuid FROM input)
+            ORDER BY workflow_uuid
+              FOR NO KEY UPDATE
+         ), outcome AS (
+           SELECT input.*,
+                  CASE WHEN input.destination IS NOT NULL
+                        AND NOT EXISTS (SELECT 1 FROM dbos.workflow_status AS target
+                                         WHERE target.workflow_uuid = input.destination)
+                       THEN input.unreachable
+                   END AS refusal
+             FROM input
+             JOIN fence ON fence.workflow_uuid = input.workflow_uuid AND fence.owner_xid = input.owner_xid
+         ), written AS (
+           INSERT INTO dbos.operation_outputs
+                  (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
+                   completed_at_epoch_ms, serialization, application_name, retention_timestamp)
+           SELECT workflow_uuid, function_id, function_name, output, COALESCE(refusal, error), child_workflow_id,
+                  started_at_ms, completed_at_ms,
+                  CASE WHEN refusal IS NULL THEN serialization ELSE 'portable_json' END, application_name,
+                  completed_at_ms
+             FROM outcome
+           ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+           RETURNING workflow_uuid, function_id
+         ), taken AS (
+           SELECT outcome.*
+             FROM outcome
+             JOIN written ON written.workflow_uuid = outcome.workflow_uuid
+                         AND written.function_id = outcome.function_id
+         ), event AS (
+           INSERT INTO dbos.workflow_events (workflow_uuid, key, value, serialization)
+           SELECT workflow_uuid, event_key, event_value, 'portable_json' FROM taken WHERE event_key IS NOT NULL
+           ON CONFLICT (workflow_uuid, key)
+           DO UPDATE SET value = EXCLUDED.value, serialization = EXCLUDED.serialization
+         ), history AS (
+           INSERT INTO dbos.workflow_events_history (workflow_uuid, function_id, key, value, serialization)
+           SELECT workflow_uuid, function_id, event_key, event_value, 'portable_json'
+             FROM taken
+            WHERE event_key IS NOT NULL
+           ON CONFLICT (workflow_uuid, function_id, key) DO NOTHING
+         ), message AS (
+           INSERT INTO dbos.notifications
+                  (message_uuid, destination_uuid, topic, message, created_at_epoch_ms, serialization)
+           SELECT message_id, destination, topic, message, sent_at_ms, 'portable_json'
+             FROM taken
+            WHERE destination IS NOT NULL AND refusal IS NULL
+           ON CONFLICT (message_uuid) DO NOTHING
+         )
+         SELECT workflow_uuid, CAST(function_id AS BIGINT) AS function_id, refusal IS NOT NULL AS unreachable
+           FROM taken",
+    );
+    let texts = |field: fn(&Effect) -> Option<String>| batch.iter().map(|item| field(&item.effect)).collect::<Vec<_>>();
+    bind_checkpoints(statement, batch)
+        .bind(texts(|effect| match effect {
+            Effect::Event { key, .. } => Some(key.clone()),
+            _ => None,
+        }))
+        .bind(texts(|effect| match effect {
+            Effect::Event { value, .. } => Some(value.clone()),
+            _ => None,
+        }))
+        .bind(texts(|effect| match effect {
+            Effect::Message { destination, .. } => Some(destination.clone()),
+            _ => None,
+        }))
+        .bind(texts(|effect| match effect {
+            Effect::Message { topic, .. } => Some(topic.clone()),
+            _ => None,
+        }))
+        .bind(texts(|effect| match effect {
+            Effect::Message { message, .. } => Some(message.clone()),
+            _ => None,
+        }))
+        .bind(texts(|effect| match effect {
+            Effect::Message { id, .. } => Some(id.clone()),
+            _ => None,
+        }))
+        .bind(
+            batch
+                .iter()
+                .map(|item| match item.effect {
+                    Effect::Message { sent_at_ms, .. } => Some(sent_at_ms),
+                    _ => None,
+                })
+                .collect::<Vec<_>>(),
+        )
+        .bind(texts(|effect| match effect {
+            Effect::Message { unreachable, .. } => Some(unreachable.clone()),
+            _ => None,
+        }))
+}
+
+async fn record_on_sqlite(connection: &mut Connection, checkpoint: &Checkpoint) -> sqlx::Result<Recorded> {
+    let mut checkpoint = checkpoint.clone();
+    let mut recorded = Recorded::Written;
+    if let Effect::Message { destination, unreachable, .. } = &checkpoint.effect
+        && !exists(connection, destination).await?
+    {
+        checkpoint.error = Some(unreachable.clone());
+        checkpoint.effect = Effect::None;
+        recorded = Recorded::Unreachable;
+    }
+    if connection.run(&fenced_insert(&checkpoint)).await?.is_empty() {
+        return Ok(Recorded::Refused);
+    }
+    for statement in effect_statements(&checkpoint) {
+        connection.run(&statement).await?;
+    }
+    Ok(recorded)
+}
+
+async fn exists(connection: &mut Connection, workflow: &str) -> sqlx::Result<bool> {
+    let statement =
+        Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1").bind(workflow);
+    Ok(!connection.run(&statement).await?.is_empty())
+}
+
+/// The checkpoint's row, if the run is ours and the step is not recorded yet. Also the last
+/// statement of a user's transaction, on both databases.
+pub(crate) fn fenced_insert(checkpoint: &Checkpoint) -> Statement {
+    Statement::new(
+        "INSERT INTO dbos.operation_outputs
+                (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
+                 completed_at_epoch_ms, serialization, application_name, retention_timestamp)
+         SELECT workflow_uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9
+           FROM dbos.workflow_status
+          WHERE workflow_uuid = $1
+            AND owner_xid = $2
+         ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+         RETURNING workflow_uuid",
+    )
+    .bind(&checkpoint.workflow)
+    .bind(&checkpoint.owner)
+    .bind(checkpoint.step)
+    .bind(&checkpoint.name)
+    .bind(checkpoint.output.clone())
+    .bind(checkpoint.error.clone())
+    .bind(checkpoint.child.clone())
+    .bind(checkpoint.started_at_ms)
+    .bind(checkpoint.completed_at_ms)
+    .bind(checkpoint.serialization())
+    .bind(&checkpoint.application)
+}
+
+/// The same on Postgres, where others write at the same time: the owner is read under a lock, and
+/// only if the transaction that `BEGIN` opened is still the open one.
+pub(crate) fn fenced_insert_in_transaction(checkpoint: &Checkpoint) -> Statement {
+    Statement {
+        sql: "WITH fence AS (
+           SELECT workflow_uuid
+             FROM dbos.workflow_status
+            WHERE workflow_uuid = $1
+              AND owner_xid = $2
+              FOR NO KEY UPDATE
+         ), written AS (
+           INSERT INTO dbos.operation_outputs
+                  (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
+                   completed_at_epoch_ms, serialization, application_name, retention_timestamp)
+           SELECT workflow_uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9
+             FROM fence
+            WHERE current_setting('dbos.transaction', TRUE) = 'open'
+           ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+           RETURNING workflow_uuid
+         )
+         SELECT (SELECT count(*) FROM written) AS written,
+                COALESCE(current_setting('dbos.transaction', TRUE), '') AS transaction",
+        ..fenced_insert(checkpoint)
+    }
+}
+
+/// What is committed beside the row, one statement each.
+pub(crate) fn effect_statements(checkpoint: &Checkpoint) -> Vec<Statement> {
+    match &checkpoint.effect {
+        Effect::None => Vec::new(),
+        Effect::Event { key, value } => vec![
+            Statement::new(
+                "INSERT INTO dbos.workflow_events (workflow_uuid, key, value, serialization)
+                 VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (workflow_uuid, key)
+                 DO UPDATE SET value = EXCLUDED.value, serialization = EXCLUDED.serialization",
+            )
+            .bind(&checkpoint.workflow)
+            .bind(key)
+            .bind(value)
+            .bind(PORTABLE),
+            Statement::new(
+                "INSERT INTO dbos.workflow_events_history (workflow_uuid, function_id, key, value, serialization)
+                 VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (workflow_uuid, function_id, key) DO NOTHING",
+            )
+            .bind(&checkpoint.workflow)
+            .bind(checkpoint.step)
+            .bind(key)
+            .bind(value)
+            .bind(PORTABLE),
+        ],
+        Effect::Message { destination, topic, message, id, sent_at_ms, .. } => {
+            vec![super::messages::insert(destination, topic, message, id, *sent_at_ms)]
+        }
+    }
+}

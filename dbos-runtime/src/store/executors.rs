@@ -1,0 +1,137 @@
+//! `dbos_rust.executors`: which processes are alive, as far as the database knows.
+
+use super::Store;
+use super::backend::{Access, Dialect};
+use super::sql::{Row, Statement};
+use crate::error::{Error, Result};
+
+/// A lease that never ends by itself: on SQLite only the file lock tells.
+pub(crate) const NO_EXPIRY_MS: i64 = i64::MAX;
+
+/// One row: an executor that is alive, or died and left work.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ExecutorRow {
+    pub(crate) executor: String,
+    pub(crate) boot_id: Option<String>,
+    pub(crate) lock_path: Option<String>,
+    pub(crate) expires_at_ms: i64,
+}
+
+/// What a renewal learns, in one round trip.
+#[derive(Clone, Debug)]
+pub(crate) struct Renewal {
+    /// The database's clock.
+    pub(crate) now_ms: Option<i64>,
+    /// Whether our lease still held when it was renewed.
+    pub(crate) held: bool,
+    /// All executors of the application, ours among them.
+    pub(crate) executors: Vec<ExecutorRow>,
+}
+
+impl Store {
+    /// The database's clock in milliseconds, or `None` where the machine's clock is the database's.
+    pub(crate) async fn database_now_ms(&self) -> Result<Option<i64>> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let statement = Statement::new("SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms");
+        let rows = self.insist("read the database's clock", Access::Read, &statement).await?;
+        let now_ms = rows.first().map(|row| row.get("now_ms")).transpose();
+        now_ms.map_err(|error| Error::database("read the database's clock", error))
+    }
+
+    pub(crate) async fn register_executor(&self, application: &str, row: &ExecutorRow) -> Result<()> {
+        let statement = Statement::new(
+            "INSERT INTO dbos_rust.executors (executor_id, application_name, boot_id, lock_path, expires_at_ms)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (executor_id) DO UPDATE SET expires_at_ms = EXCLUDED.expires_at_ms",
+        )
+        .bind(&row.executor)
+        .bind(application)
+        .bind(row.boot_id.clone())
+        .bind(row.lock_path.clone())
+        .bind(row.expires_at_ms);
+        self.insist("register this executor", Access::Write, &statement).await.map(drop)
+    }
+
+    /// Extends our lease, unless it has run out: then others may be taking our work over, and
+    /// pretending to be alive again would let both of us run it. One try.
+    pub(crate) async fn renew(&self, application: &str, executor: &str, lease_ms: i64) -> sqlx::Result<Renewal> {
+        let rows = match self.dialect() {
+            Dialect::Postgres => {
+                let statement = Statement::new(
+                    "WITH clock AS (
+                       SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now_ms
+                     ), renewed AS (
+                       UPDATE dbos_rust.executors
+                          SET expires_at_ms = clock.now_ms + $3
+                         FROM clock
+                        WHERE executor_id = $2
+                          AND expires_at_ms > clock.now_ms
+                       RETURNING executor_id
+                     )
+                     SELECT executors.executor_id, boot_id, lock_path, expires_at_ms, clock.now_ms,
+                            EXISTS (SELECT 1 FROM renewed) AS held
+                       FROM dbos_rust.executors
+                      CROSS JOIN clock
+                      WHERE application_name = $1",
+                )
+                .bind(application)
+                .bind(executor)
+                .bind(lease_ms);
+                self.run(Access::Write, &statement).await?
+            }
+            Dialect::Sqlite => {
+                let statement = Statement::new(
+                    "SELECT executor_id, boot_id, lock_path, expires_at_ms, NULL AS now_ms,
+                            EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $2) AS held
+                       FROM dbos_rust.executors
+                      WHERE application_name = $1",
+                )
+                .bind(application)
+                .bind(executor);
+                self.run(Access::Read, &statement).await?
+            }
+        };
+        renewal(&rows)
+    }
+
+    /// Lets everybody know that `executor` is gone.
+    pub(crate) async fn expire_executor(&self, executor: &str) -> Result<()> {
+        let statement =
+            Statement::new("UPDATE dbos_rust.executors SET expires_at_ms = 0 WHERE executor_id = $1").bind(executor);
+        self.insist("end this executor's lease", Access::Write, &statement).await.map(drop)
+    }
+
+    /// Forgets a dead executor once nothing names it any more.
+    pub(crate) async fn forget_executor(&self, executor: &str) -> Result<bool> {
+        let statement = Statement::new(
+            "DELETE FROM dbos_rust.executors
+              WHERE executor_id = $1
+                AND NOT EXISTS (SELECT 1 FROM dbos.workflow_status
+                                 WHERE workflow_status.executor_id = $1 AND workflow_status.status = 'PENDING')
+             RETURNING executor_id",
+        )
+        .bind(executor);
+        Ok(!self.insist("forget a dead executor", Access::Write, &statement).await?.is_empty())
+    }
+}
+
+fn renewal(rows: &[Row]) -> sqlx::Result<Renewal> {
+    let first = rows.first();
+    let executors = rows.iter().map(executor_row).collect::<sqlx::Result<_>>()?;
+    Ok(Renewal {
+        now_ms: first.map(|row| row.get::<Option<i64>>("now_ms")).transpose()?.flatten(),
+        held: first.map(|row| row.get::<bool>("held")).transpose()?.unwrap_or(false),
+        executors,
+    })
+}
+
+fn executor_row(row: &Row) -> sqlx::Result<ExecutorRow> {
+    Ok(ExecutorRow {
+        executor: row.text("executor_id")?,
+        boot_id: row.get("boot_id")?,
+        lock_path: row.get("lock_path")?,
+        expires_at_ms: row.get("expires_at_ms")?,
+    })
+}

@@ -1,0 +1,165 @@
+//! Rows in and out. The rest of the engine speaks of workflows, steps and messages; SQL is only here.
+
+mod app_migrations;
+pub(crate) mod backend;
+pub(crate) mod connection;
+pub(crate) mod failpoint;
+mod migrate;
+pub(crate) mod notify;
+pub(crate) mod retry;
+pub(crate) mod sql;
+pub(crate) mod tx;
+pub(crate) mod writer;
+
+pub(crate) mod checkpoints;
+pub(crate) mod events;
+pub(crate) mod executors;
+pub(crate) mod messages;
+pub(crate) mod outcomes;
+pub(crate) mod starts;
+pub(crate) mod steps;
+pub(crate) mod versions;
+pub(crate) mod workflows;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backend::postgres::Postgres;
+use backend::sqlite::Sqlite;
+use backend::{Access, Backend, Dialect};
+use connection::{Connection, Isolation};
+use retry::{Backoff, is_transient};
+use sql::{Row, Statement};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::wakeup::Wakeups;
+
+/// How values are written: as JSON that every DBOS library reads.
+pub(crate) const PORTABLE: &str = "portable_json";
+
+/// A database that is up to date. Clones share its connections.
+#[derive(Clone)]
+pub(crate) struct Store {
+    backend: Arc<dyn Backend>,
+    deadline: Duration,
+}
+
+impl Store {
+    /// Opens the configured database with `pool_size` connections; [`migrate`](Self::migrate) next.
+    pub(crate) async fn open(config: &Config, pool_size: u32) -> Result<Self> {
+        let url = config.effective_url();
+        let deadline = config.statement_deadline;
+        let backend: Arc<dyn Backend> = match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Arc::new(Postgres::open(&url, pool_size, deadline).await?),
+            Some("sqlite") => Arc::new(Sqlite::open(&url, deadline).await?),
+            _ => {
+                return Err(Error::Configuration(
+                    "the database URL begins neither with `postgres://` nor with `sqlite:`".to_owned(),
+                ));
+            }
+        };
+        Ok(Self { backend, deadline })
+    }
+
+    /// Where executors of this database keep their lock files; shared by all who can prove anything.
+    pub(crate) fn lock_folder(config: &Config, boot_id: &str) -> Result<PathBuf> {
+        let url = config.effective_url();
+        if url.starts_with("sqlite:") {
+            return Sqlite::file(&url).map(|file| Sqlite::lock_folder(&file));
+        }
+        Ok(std::env::temp_dir().join(format!("dbos-executors-{boot_id}")))
+    }
+
+    pub(crate) async fn migrate(&self) -> Result<()> {
+        self.backend.migrate().await
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.backend.dialect()
+    }
+
+    pub(crate) fn description(&self) -> String {
+        self.backend.description()
+    }
+
+    pub(crate) async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
+        self.backend.listen(wakeups).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.backend.close().await;
+    }
+
+    /// Tries once, for no longer than the deadline. A connection that did not answer is closed.
+    pub(crate) async fn run(&self, access: Access, statement: &Statement) -> sqlx::Result<Vec<Row>> {
+        let mut connection = self.connect(access).await?;
+        let rows = within(self.deadline, connection.run(statement)).await?;
+        connection.release();
+        Ok(rows)
+    }
+
+    /// Tries until the database answers. Only a statement that is itself at fault gives an error, so
+    /// an outage is a pause and never an outcome.
+    ///
+    /// The statement must be safe to repeat: an answer that was lost may have been a success.
+    pub(crate) async fn insist(&self, action: &str, access: Access, statement: &Statement) -> Result<Vec<Row>> {
+        insist(action, || self.run(access, statement)).await
+    }
+
+    pub(crate) async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
+        within(self.deadline, self.backend.connect(access)).await
+    }
+
+    /// Opens a writing transaction.
+    pub(crate) async fn begin(&self, isolation: Isolation) -> sqlx::Result<Connection> {
+        let mut connection = self.connect(Access::Write).await?;
+        within(self.deadline, connection.begin(isolation)).await?;
+        Ok(connection)
+    }
+
+    /// Opens a transaction that only reads.
+    pub(crate) async fn begin_reading(&self, isolation: Isolation) -> sqlx::Result<Connection> {
+        let mut connection = self.connect(Access::Read).await?;
+        within(self.deadline, connection.begin_reading(isolation)).await?;
+        Ok(connection)
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+/// `operation`, or a timeout that is retried like any other trouble of the line.
+pub(crate) async fn within<T>(deadline: Duration, operation: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    match tokio::time::timeout(deadline, operation).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("the database did not answer within {} ms", deadline.as_millis()),
+        ))),
+    }
+}
+
+/// Repeats `attempt` until it succeeds or fails for a reason that time does not mend.
+pub(crate) async fn insist<T, F>(action: &str, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = sqlx::Result<T>>,
+{
+    let mut backoff = Backoff::new();
+    let mut warned = false;
+    loop {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(error) if is_transient(&error) => {
+                if !warned {
+                    tracing::warn!(%error, "could not {action}; trying again until the database answers");
+                    warned = true;
+                }
+                backoff.wait().await;
+            }
+            Err(error) => return Err(Error::database(action, error)),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Tells other processes what happened, after it was committed.
+//!
+//! Inside the committing transaction a NOTIFY takes a lock shared by all committers of the server.
+//! So news goes out afterwards and in batches: whatever gathers while one batch is under way is the
+//! next. Losing it costs a poll interval and nothing else.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::Store;
+use super::backend::{Access, Dialect};
+use super::sql::Statement;
+use crate::wakeup::{Fact, Wakeups};
+
+/// Told by a trigger of the shared schema.
+pub(crate) const MESSAGES_CHANNEL: &str = "dbos_notifications_channel";
+/// Told by every DBOS library.
+pub(crate) const EVENTS_CHANNEL: &str = "dbos_workflow_events_channel";
+/// Ours: a workflow ended.
+pub(crate) const WORKFLOWS_CHANNEL: &str = "dbos_rust_workflows_channel";
+
+/// Longest queue of untold news; beyond it, others find out by polling.
+const BACKLOG: usize = 10_000;
+const BATCH: usize = 500;
+
+/// Spreads facts: at once within the process, by NOTIFY beyond it.
+#[derive(Clone)]
+pub(crate) struct Notifier {
+    wakeups: Wakeups,
+    news: Option<Arc<mpsc::Sender<(&'static str, String)>>>,
+}
+
+impl Notifier {
+    /// Starts telling. The task ends when the last clone is gone.
+    pub(crate) fn start(store: &Store, wakeups: Wakeups, listen: bool) -> Self {
+        if store.dialect() == Dialect::Sqlite || !listen {
+            return Self { wakeups, news: None };
+        }
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        tokio::spawn(tell(store.clone(), receiver));
+        Self { wakeups, news: Some(Arc::new(sender)) }
+    }
+
+    pub(crate) fn told(&self, fact: &Fact) {
+        self.wakeups.wake(fact);
+        let news = match fact {
+            Fact::Message { .. } => return, // the trigger's task
+            Fact::Event { workflow, key } => (EVENTS_CHANNEL, format!("{workflow}::{key}")),
+            Fact::Ended { workflow } => (WORKFLOWS_CHANNEL, workflow.clone()),
+        };
+        if let Some(sender) = &self.news {
+            sender.try_send(news).ok();
+        }
+    }
+}
+
+async fn tell(store: Store, mut receiver: mpsc::Receiver<(&'static str, String)>) {
+    let mut batch = Vec::new();
+    while receiver.recv_many(&mut batch, BATCH).await > 0 {
+        let (channels, payloads) = batch
+            .drain(..)
+            .map(|(channel, payload)| (Some(channel.to_owned()), Some(payload)))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        let statement = Statement::new(
+            "SELECT pg_notify(channel, payload)
+               FROM unnest($1::text[], $2::text[]) AS news(channel, payload)",
+        )
+        .bind(channels)
+        .bind(payloads);
+        if let Err(error) = store.run(Access::Write, &statement).await {
+            tracing::debug!(%error, "could not tell other processes; they will find out by polling");
+        }
+    }
+}

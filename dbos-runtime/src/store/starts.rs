@@ -1,0 +1,255 @@
+//! Writing the row that makes a workflow exist.
+
+use super::backend::{Access, Dialect};
+use super::connection::Isolation;
+use super::failpoint::DurableWrite;
+use super::sql::{Row, Statement};
+use super::writer::Write;
+use super::{PORTABLE, Store, within};
+
+/// A workflow about to run in this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) workflow: String,
+    pub(crate) name: String,
+    pub(crate) inputs: String,
+    pub(crate) executor: String,
+    pub(crate) application: String,
+    pub(crate) version: String,
+    /// The owner token of the run, and the proof that this very call made the row.
+    pub(crate) owner: String,
+    pub(crate) now_ms: i64,
+    pub(crate) timeout_ms: Option<i64>,
+    pub(crate) deadline_ms: Option<i64>,
+    pub(crate) parent: Option<String>,
+}
+
+/// The step of a parent that starts a child.
+#[derive(Clone, Debug)]
+pub(crate) struct ParentStep {
+    pub(crate) owner: String,
+    pub(crate) step: u32,
+}
+
+/// What became of a child's start.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum ChildStarted {
+    /// Row and step are written.
+    Created,
+    /// The id is somebody's already; nothing was written.
+    IdTaken,
+    /// The parent is no longer ours; nothing was written.
+    NotMine,
+}
+
+impl Write for Start {
+    /// Whether this call made the row.
+    type Reply = bool;
+    const ACTION: &'static str = "start a workflow";
+
+    async fn commit(store: &Store, batch: &[Self]) -> sqlx::Result<Vec<bool>> {
+        let made: Vec<String> = match store.dialect() {
+            Dialect::Postgres => owners(&store.run(Access::Write, &on_postgres(batch)).await?)?,
+            Dialect::Sqlite => {
+                let mut connection = store.begin(Isolation::default()).await?;
+                let mut made = Vec::new();
+                for start in batch {
+                    let rows = within(store.deadline(), connection.run(&status_row(start))).await?;
+                    if !rows.is_empty() {
+                        within(store.deadline(), connection.run(&input_row(start))).await?;
+                        made.push(start.owner.clone());
+                    }
+                }
+                within(store.deadline(), connection.commit()).await?;
+                made
+            }
+        };
+        Ok(batch.iter().map(|start| made.contains(&start.owner)).collect())
+    }
+}
+
+fn owners(rows: &[Row]) -> sqlx::Result<Vec<String>> {
+    rows.iter().map(|row| row.text("creator_xid")).collect()
+}
+
+fn on_postgres(batch: &[Start]) -> Statement {
+    let texts = |field: fn(&Start) -> Option<String>| batch.iter().map(field).collect::<Vec<_>>();
+    let ints = |field: fn(&Start) -> Option<i64>| batch.iter().map(field).collect::<Vec<_>>();
+    Statement::new(
+        "WITH input AS (
+           SELECT *
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
+               AS input (workflow_uuid, name, inputs, executor_id, application_name, application_version, creator_xid,
+                         parent_workflow_id, now_ms, timeout_ms, deadline_ms)
+         ), made AS (
+           INSERT INTO dbos.workflow_status
+                  (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
+                   creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
+                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
+           SELECT workflow_uuid, 'PENDING', name, executor_id, application_name, application_version, creator_xid,
+                  creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms, deadline_ms, 1, 0, 'portable_json'
+             FROM input
+            ORDER BY workflow_uuid
+           ON CONFLICT (workflow_uuid) DO NOTHING
+           RETURNING workflow_uuid, creator_xid
+         ), stored AS (
+           INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
+           SELECT input.workflow_uuid, input.inputs, input.now_ms
+             FROM input
+             JOIN made ON made.creator_xid = input.creator_xid
+           ON CONFLICT (workflow_uuid) DO NOTHING
+         )
+         SELECT creator_xid FROM made",
+    )
+    .bind(texts(|start| Some(start.workflow.clone())))
+    .bind(texts(|start| Some(start.name.clone())))
+    .bind(texts(|start| Some(start.inputs.clone())))
+    .bind(texts(|start| Some(start.executor.clone())))
+    .bind(texts(|start| Some(start.application.clone())))
+    .bind(texts(|start| Some(start.version.clone())))
+    .bind(texts(|start| Some(start.owner.clone())))
+    .bind(texts(|start| start.parent.clone()))
+    .bind(ints(|start| Some(start.now_ms)))
+    .bind(ints(|start| start.timeout_ms))
+    .bind(ints(|start| start.deadline_ms))
+}
+
+fn status_row(start: &Start) -> Statement {
+    Statement::new(
+        "INSERT INTO dbos.workflow_status
+                (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
+                 creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
+                 workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
+         VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 0, $11)
+         ON CONFLICT (workflow_uuid) DO NOTHING
+         RETURNING creator_xid",
+    )
+    .bind(&start.workflow)
+    .bind(&start.name)
+    .bind(&start.executor)
+    .bind(&start.application)
+    .bind(&start.version)
+    .bind(&start.owner)
+    .bind(start.parent.clone())
+    .bind(start.now_ms)
+    .bind(start.timeout_ms)
+    .bind(start.deadline_ms)
+    .bind(PORTABLE)
+}
+
+fn input_row(start: &Start) -> Statement {
+    Statement::new(
+        "INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
+         VALUES ($1, $2, $3)
+         ON CONFLICT (workflow_uuid) DO NOTHING",
+    )
+    .bind(&start.workflow)
+    .bind(&start.inputs)
+    .bind(start.now_ms)
+}
+
+impl Store {
+    /// Writes the child's row, its inputs and the parent's step in one commit, if the parent is
+    /// still ours. One try; safe to repeat.
+    pub(crate) async fn start_child(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
+        let write = DurableWrite::begin("start a child workflow").await;
+        let started = match self.dialect() {
+            Dialect::Postgres => self.start_child_on_postgres(start, parent).await?,
+            Dialect::Sqlite => self.start_child_on_sqlite(start, parent).await?,
+        };
+        write.end().await;
+        Ok(started)
+    }
+
+    async fn start_child_on_postgres(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
+        let rows = self.run(Access::Write, &child_on_postgres(start, parent)).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(match (row.get::<i64>("mine")?, row.get::<i64>("made")?) {
+            (0, _) => ChildStarted::NotMine,
+            (_, 0) => ChildStarted::IdTaken,
+            _ => ChildStarted::Created,
+        })
+    }
+
+    async fn start_child_on_sqlite(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
+        let mut connection = self.begin(Isolation::default()).await?;
+        let fence = Statement::new(
+            "SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1 AND owner_xid = $2",
+        )
+        .bind(start.parent.clone())
+        .bind(&parent.owner);
+        let outcome = if connection.run(&fence).await?.is_empty() {
+            ChildStarted::NotMine
+        } else if connection.run(&status_row(start)).await?.is_empty() {
+            ChildStarted::IdTaken
+        } else {
+            connection.run(&input_row(start)).await?;
+            connection.run(&child_step(start, parent)).await?;
+            ChildStarted::Created
+        };
+        connection.commit().await?;
+        Ok(outcome)
+    }
+}
+
+fn child_step(start: &Start, parent: &ParentStep) -> Statement {
+    Statement::new(
+        "INSERT INTO dbos.operation_outputs
+                (workflow_uuid, function_id, function_name, child_workflow_id, started_at_epoch_ms,
+                 completed_at_epoch_ms, application_name, retention_timestamp)
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $5)
+         ON CONFLICT (workflow_uuid, function_id) DO NOTHING",
+    )
+    .bind(start.parent.clone())
+    .bind(parent.step)
+    .bind(&start.name)
+    .bind(&start.workflow)
+    .bind(start.now_ms)
+    .bind(&start.application)
+}
+
+fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
+    Statement::new(
+        "WITH fence AS (
+           SELECT workflow_uuid
+             FROM dbos.workflow_status
+            WHERE workflow_uuid = $8
+              AND owner_xid = $9
+              FOR NO KEY UPDATE
+         ), made AS (
+           INSERT INTO dbos.workflow_status
+                  (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
+                   creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
+                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
+           SELECT $1, 'PENDING', $2, $4, $5, $6, $7, $7, fence.workflow_uuid, $10, $10, $11, $12, 1, 0, 'portable_json'
+             FROM fence
+           ON CONFLICT (workflow_uuid) DO NOTHING
+           RETURNING workflow_uuid
+         ), stored AS (
+           INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
+           SELECT workflow_uuid, $3, $10 FROM made
+           ON CONFLICT (workflow_uuid) DO NOTHING
+         ), step AS (
+           INSERT INTO dbos.operation_outputs
+                  (workflow_uuid, function_id, function_name, child_workflow_id, started_at_epoch_ms,
+                   completed_at_epoch_ms, application_name, retention_timestamp)
+           SELECT $8, $13, $2, made.workflow_uuid, $10, $10, $5, $10 FROM made
+           ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+         )
+         SELECT (SELECT count(*) FROM fence) AS mine, (SELECT count(*) FROM made) AS made",
+    )
+    .bind(&start.workflow)
+    .bind(&start.name)
+    .bind(&start.inputs)
+    .bind(&start.executor)
+    .bind(&start.application)
+    .bind(&start.version)
+    .bind(&start.owner)
+    .bind(start.parent.clone())
+    .bind(&parent.owner)
+    .bind(start.now_ms)
+    .bind(start.timeout_ms)
+    .bind(start.deadline_ms)
+    .bind(parent.step)
+}

@@ -1,0 +1,76 @@
+//! `operation_outputs`: the history of a workflow.
+
+use std::collections::HashMap;
+
+use super::Store;
+use super::backend::Access;
+use super::sql::{Row, Statement};
+use crate::error::{Error, Result};
+
+/// What is recorded of one step.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RecordedStep {
+    pub(crate) name: String,
+    pub(crate) output: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) child: Option<String>,
+}
+
+/// A workflow's steps by id.
+pub(crate) type History = HashMap<u32, RecordedStep>;
+
+/// What a refused write finds when it looks why.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// Who owns the run now.
+    pub(crate) owner: Option<String>,
+    /// What is recorded at the step's id.
+    pub(crate) recorded: Option<RecordedStep>,
+}
+
+impl Store {
+    /// Everything recorded of `workflow`.
+    pub(crate) async fn read_history(&self, workflow: &str) -> Result<History> {
+        let statement = Statement::new(
+            "SELECT CAST(function_id AS BIGINT) AS function_id, function_name, output, error, child_workflow_id
+               FROM dbos.operation_outputs
+              WHERE workflow_uuid = $1",
+        )
+        .bind(workflow);
+        let rows = self.insist("read the history of a workflow", Access::Read, &statement).await?;
+        let history: sqlx::Result<History> =
+            rows.iter().map(|row| Ok((row.step_id("function_id")?, recorded_step(row)?))).collect();
+        history.map_err(|error| Error::database("read the history of a workflow", error))
+    }
+
+    /// Why a write for `step` was refused.
+    pub(crate) async fn explain_refusal(&self, workflow: &str, step: u32) -> Result<Refusal> {
+        let statement = Statement::new(
+            "SELECT workflow.owner_xid, step.function_name, step.output, step.error, step.child_workflow_id
+               FROM dbos.workflow_status AS workflow
+               LEFT JOIN dbos.operation_outputs AS step
+                 ON step.workflow_uuid = workflow.workflow_uuid AND step.function_id = $2
+              WHERE workflow.workflow_uuid = $1",
+        )
+        .bind(workflow)
+        .bind(step);
+        // The writer's connection: it sees what the refused write saw.
+        let rows = self.insist("look why a step was refused", Access::Write, &statement).await?;
+        let Some(row) = rows.first() else { return Ok(Refusal { owner: None, recorded: None }) };
+        let read = |error| Error::database("look why a step was refused", error);
+        let recorded = match row.get::<Option<String>>("function_name").map_err(read)? {
+            Some(_) => Some(recorded_step(row).map_err(read)?),
+            None => None,
+        };
+        Ok(Refusal { owner: row.get("owner_xid").map_err(read)?, recorded })
+    }
+}
+
+fn recorded_step(row: &Row) -> sqlx::Result<RecordedStep> {
+    Ok(RecordedStep {
+        name: row.text("function_name")?,
+        output: row.get("output")?,
+        error: row.get("error")?,
+        child: row.get("child_workflow_id")?,
+    })
+}

@@ -1,0 +1,326 @@
+//! `workflow_status`: reading, claiming, handing back, cancelling.
+
+use super::backend::{Access, Dialect};
+use super::sql::{Row, Statement};
+use super::{Store, insist};
+use crate::error::{Error, Result};
+use crate::status::Status;
+
+/// A workflow as its row tells it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkflowStatus {
+    /// The workflow's id.
+    pub workflow_id: String,
+    /// Its function.
+    pub name: String,
+    /// Where it stands; `None` if another library wrote a status unknown here.
+    pub status: Option<Status>,
+    /// The executor that runs it or ran it last.
+    pub executor_id: Option<String>,
+    /// The application it belongs to.
+    pub application_name: Option<String>,
+    /// The version of the application it was started under.
+    pub application_version: Option<String>,
+    /// How often it was started or recovered.
+    pub recovery_attempts: i64,
+    /// The workflow that started it as a child.
+    pub parent_workflow_id: Option<String>,
+    /// When it was started, in milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// When it ended.
+    pub completed_at_ms: Option<i64>,
+    /// When it is cancelled if it has not ended.
+    pub deadline_ms: Option<i64>,
+    pub(crate) creator: Option<String>,
+    pub(crate) inputs: Option<String>,
+}
+
+/// The end of a workflow, as others read it.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkflowOutcome {
+    pub(crate) status: Status,
+    pub(crate) output: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+/// A workflow taken over from a dead executor.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) workflow: String,
+    pub(crate) name: String,
+    pub(crate) inputs: Option<String>,
+    pub(crate) attempts: i64,
+    pub(crate) deadline_ms: Option<i64>,
+}
+
+/// Who claims, and for which code.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimant {
+    pub(crate) executor: String,
+    pub(crate) application: String,
+    pub(crate) version: String,
+}
+
+impl Store {
+    pub(crate) async fn exists(&self, workflow: &str) -> Result<bool> {
+        let statement =
+            Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1").bind(workflow);
+        Ok(!self.insist("look for a workflow", Access::Read, &statement).await?.is_empty())
+    }
+
+    pub(crate) async fn workflow_status(&self, workflow: &str) -> Result<Option<WorkflowStatus>> {
+        let statement = Statement::new(
+            "SELECT workflow.workflow_uuid, workflow.name, workflow.status, workflow.executor_id,
+                    workflow.application_name, workflow.application_version, workflow.recovery_attempts,
+                    workflow.parent_workflow_id, workflow.created_at, workflow.completed_at,
+                    workflow.workflow_deadline_epoch_ms, workflow.creator_xid,
+                    COALESCE(input.inputs, workflow.inputs) AS inputs
+               FROM dbos.workflow_status AS workflow
+               LEFT JOIN dbos.workflow_input AS input ON input.workflow_uuid = workflow.workflow_uuid
+              WHERE workflow.workflow_uuid = $1",
+        )
+        .bind(workflow);
+        let rows = self.insist("read a workflow", Access::Read, &statement).await?;
+        let status = rows.first().map(workflow_status).transpose();
+        status.map_err(|error| Error::database("read a workflow", error))
+    }
+
+    /// The outcome of `workflow` if it has ended; the outer `None` if there is no such workflow.
+    pub(crate) async fn outcome(&self, workflow: &str) -> Result<Option<Option<WorkflowOutcome>>> {
+        let statement = Statement::new(
+            "SELECT workflow.status, COALESCE(result.output, workflow.output) AS output,
+                    COALESCE(result.error, workflow.error) AS error
+               FROM dbos.workflow_status AS workflow
+               LEFT JOIN dbos.workflow_output AS result ON result.workflow_uuid = workflow.workflow_uuid
+              WHERE workflow.workflow_uuid = $1",
+        )
+        .bind(workflow);
+        let rows = self.insist("read how a workflow ended", Access::Read, &statement).await?;
+        let outcome = rows.first().map(outcome).transpose();
+        outcome.map_err(|error| Error::database("read how a workflow ended", error))
+    }
+
+    /// Takes over up to `limit` workflows of the executor `dead`: those whose code here is the code
+    /// they were started under. Each counts as one attempt.
+    pub(crate) async fn claim_from(
+        &self,
+        dead: &str,
+        claimant: &Claimant,
+        owner: &str,
+        now_ms: i64,
+        limit: i64,
+    ) -> Result<Vec<Claimed>> {
+        let statement = Statement::new(match self.dialect() {
+            Dialect::Postgres => {
+                "UPDATE dbos.workflow_status AS workflow
+                    SET owner_xid = $5, executor_id = $2, recovery_attempts = recovery_attempts + 1, updated_at = $6
+                  WHERE workflow_uuid IN
+                        (SELECT candidate.workflow_uuid
+                           FROM dbos.workflow_status AS candidate
+                           JOIN dbos_rust.version_workflows AS theirs
+                             ON theirs.version = candidate.application_version AND theirs.name = candidate.name
+                           JOIN dbos_rust.version_workflows AS mine
+                             ON mine.version = $4 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                          WHERE candidate.status = 'PENDING'
+                            AND candidate.executor_id = $1
+                            AND candidate.application_name = $3
+                          ORDER BY candidate.created_at
+                          LIMIT $7
+                            FOR NO KEY UPDATE OF candidate SKIP LOCKED)
+                 RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
+                           COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
+                                      WHERE input.workflow_uuid = workflow.workflow_uuid), inputs) AS inputs"
+            }
+            Dialect::Sqlite => {
+                "UPDATE dbos.workflow_status
+                    SET owner_xid = $5, executor_id = $2, recovery_attempts = recovery_attempts + 1, updated_at = $6
+                  WHERE workflow_uuid IN
+                        (SELECT candidate.workflow_uuid
+                           FROM dbos.workflow_status AS candidate
+                           JOIN dbos_rust.version_workflows AS theirs
+                             ON theirs.version = candidate.application_version AND theirs.name = candidate.name
+                           JOIN dbos_rust.version_workflows AS mine
+                             ON mine.version = $4 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                          WHERE candidate.status = 'PENDING'
+                            AND candidate.executor_id = $1
+                            AND candidate.application_name = $3
+                          ORDER BY candidate.created_at
+                          LIMIT $7)
+                 RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
+                           COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
+                                      WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs"
+            }
+        })
+        .bind(dead)
+        .bind(&claimant.executor)
+        .bind(&claimant.application)
+        .bind(&claimant.version)
+        .bind(owner)
+        .bind(now_ms)
+        .bind(limit);
+        // One try: a claim whose answer is lost leaves rows that name us and that nobody runs, so
+        // the caller asks again for what carries its owner token.
+        let rows =
+            self.run(Access::Write, &statement).await.map_err(|error| Error::database("claim workflows", error))?;
+        claimed(&rows)
+    }
+
+    /// The workflows that carry `owner`: what a claim took whose answer was lost.
+    pub(crate) async fn claimed_under(&self, owner: &str) -> Result<Vec<Claimed>> {
+        let statement = Statement::new(
+            "SELECT workflow.workflow_uuid, workflow.name, workflow.recovery_attempts,
+                    workflow.workflow_deadline_epoch_ms, COALESCE(input.inputs, workflow.inputs) AS inputs
+               FROM dbos.workflow_status AS workflow
+               LEFT JOIN dbos.workflow_input AS input ON input.workflow_uuid = workflow.workflow_uuid
+              WHERE workflow.status = 'PENDING'
+                AND workflow.owner_xid = $1",
+        )
+        .bind(owner);
+        claimed(&self.insist("read what was claimed", Access::Write, &statement).await?)
+    }
+
+    /// Sets a workflow aside for a person.
+    pub(crate) async fn dead_letter(&self, workflow: &str, owner: &str, now_ms: i64) -> Result<()> {
+        let statement = Statement::new(
+            "UPDATE dbos.workflow_status
+                SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', owner_xid = NULL, updated_at = $3, completed_at = $3,
+                    deduplication_id = NULL, queue_name = NULL, started_at_epoch_ms = NULL
+              WHERE workflow_uuid = $1
+                AND owner_xid = $2
+                AND status = 'PENDING'",
+        )
+        .bind(workflow)
+        .bind(owner)
+        .bind(now_ms);
+        self.insist("set a workflow aside", Access::Write, &statement).await.map(drop)
+    }
+
+    /// Cancels `workflow` unless it has ended. `None` if there is no such workflow, else whether
+    /// this call cancelled it.
+    pub(crate) async fn cancel(&self, workflow: &str, now_ms: i64) -> Result<Option<bool>> {
+        let statement = Statement::new(
+            "UPDATE dbos.workflow_status
+                SET status = 'CANCELLED', owner_xid = NULL, updated_at = $2, completed_at = $2,
+                    deduplication_id = NULL, queue_name = NULL, started_at_epoch_ms = NULL
+              WHERE workflow_uuid = $1
+                AND status IN ('PENDING', 'ENQUEUED', 'DELAYED')
+             RETURNING workflow_uuid",
+        )
+        .bind(workflow)
+        .bind(now_ms);
+        if !self.insist("cancel a workflow", Access::Write, &statement).await?.is_empty() {
+            return Ok(Some(true));
+        }
+        Ok(self.exists(workflow).await?.then_some(false))
+    }
+
+    /// Gives the unfinished workflows of `executor` back, for anyone to claim; a later claim does
+    /// not count as another attempt.
+    pub(crate) async fn hand_back(&self, executor: &str, now_ms: i64) -> Result<usize> {
+        let statement = Statement::new(
+            "UPDATE dbos.workflow_status
+                SET owner_xid = NULL, updated_at = $2,
+                    recovery_attempts = CASE WHEN recovery_attempts > 0 THEN recovery_attempts - 1 ELSE 0 END
+              WHERE executor_id = $1
+                AND status = 'PENDING'
+                AND owner_xid IS NOT NULL
+             RETURNING workflow_uuid",
+        )
+        .bind(executor)
+        .bind(now_ms);
+        Ok(self.insist("hand workflows back", Access::Write, &statement).await?.len())
+    }
+
+    /// Of the runs `(workflow, owner)`, those that are no longer theirs: taken over or cancelled.
+    pub(crate) async fn lost_runs(&self, runs: &[(String, String)]) -> sqlx::Result<Vec<String>> {
+        let mut lost = Vec::new();
+        for chunk in runs.chunks(1000) {
+            let statement = Statement::new(match self.dialect() {
+                Dialect::Postgres => {
+                    "SELECT run.value ->> 0 AS workflow_uuid
+                       FROM json_array_elements($1::json) AS run
+                       LEFT JOIN dbos.workflow_status AS workflow ON workflow.workflow_uuid = run.value ->> 0
+                      WHERE workflow.owner_xid IS DISTINCT FROM run.value ->> 1"
+                }
+                Dialect::Sqlite => {
+                    "SELECT json_extract(run.value, '$[0]') AS workflow_uuid
+                       FROM json_each($1) AS run
+                       LEFT JOIN dbos.workflow_status AS workflow
+                         ON workflow.workflow_uuid = json_extract(run.value, '$[0]')
+                      WHERE workflow.owner_xid IS NOT json_extract(run.value, '$[1]')"
+                }
+            })
+            .bind(serde_json::to_string(chunk).expect("strings are JSON"));
+            for row in self.run(Access::Read, &statement).await? {
+                lost.push(row.text("workflow_uuid")?);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Pending workflows of this application that nobody with the code at hand can run, by version.
+    pub(crate) async fn stranded(&self, application: &str, version: &str) -> Result<Vec<(String, i64)>> {
+        let statement = Statement::new(
+            "SELECT workflow.application_version, count(*) AS stranded
+               FROM dbos.workflow_status AS workflow
+              WHERE workflow.status = 'PENDING'
+                AND workflow.application_name = $1
+                AND workflow.application_version <> $2
+                AND NOT EXISTS
+                    (SELECT 1
+                       FROM dbos_rust.version_workflows AS theirs
+                       JOIN dbos_rust.version_workflows AS mine
+                         ON mine.version = $2 AND mine.name = theirs.name AND mine.hash = theirs.hash
+                      WHERE theirs.version = workflow.application_version
+                        AND theirs.name = workflow.name)
+              GROUP BY workflow.application_version",
+        )
+        .bind(application)
+        .bind(version);
+        let rows = insist("count stranded workflows", || self.run(Access::Read, &statement)).await?;
+        let stranded: sqlx::Result<_> =
+            rows.iter().map(|row| Ok((row.text("application_version")?, row.get("stranded")?))).collect();
+        stranded.map_err(|error| Error::database("count stranded workflows", error))
+    }
+}
+
+fn workflow_status(row: &Row) -> sqlx::Result<WorkflowStatus> {
+    Ok(WorkflowStatus {
+        workflow_id: row.text("workflow_uuid")?,
+        name: row.get::<Option<String>>("name")?.unwrap_or_default(),
+        status: row.get::<Option<String>>("status")?.as_deref().and_then(Status::parse),
+        executor_id: row.get("executor_id")?,
+        application_name: row.get("application_name")?,
+        application_version: row.get("application_version")?,
+        recovery_attempts: row.get::<Option<i64>>("recovery_attempts")?.unwrap_or_default(),
+        parent_workflow_id: row.get("parent_workflow_id")?,
+        created_at_ms: row.get("created_at")?,
+        completed_at_ms: row.get("completed_at")?,
+        deadline_ms: row.get("workflow_deadline_epoch_ms")?,
+        creator: row.get("creator_xid")?,
+        inputs: row.get("inputs")?,
+    })
+}
+
+fn outcome(row: &Row) -> sqlx::Result<Option<WorkflowOutcome>> {
+    let status = row.get::<Option<String>>("status")?.as_deref().and_then(Status::parse);
+    let Some(status) = status.filter(|status| status.is_terminal()) else { return Ok(None) };
+    Ok(Some(WorkflowOutcome { status, output: row.get("output")?, error: row.get("error")? }))
+}
+
+fn claimed(rows: &[Row]) -> Result<Vec<Claimed>> {
+    let claimed: sqlx::Result<Vec<Claimed>> = rows
+        .iter()
+        .map(|row| {
+            Ok(Claimed {
+                workflow: row.text("workflow_uuid")?,
+                name: row.get::<Option<String>>("name")?.unwrap_or_default(),
+                inputs: row.get("inputs")?,
+                attempts: row.get::<Option<i64>>("recovery_attempts")?.unwrap_or_default(),
+                deadline_ms: row.get("workflow_deadline_epoch_ms")?,
+            })
+        })
+        .collect();
+    claimed.map_err(|error| Error::database("read what was claimed", error))
+}

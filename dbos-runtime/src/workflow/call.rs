@@ -1,0 +1,177 @@
+//! A call of a workflow: a value that can be awaited, started, or run plainly.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::handle::WorkflowHandle;
+use super::{result, start};
+use crate::checkpoint::Point;
+use crate::codec::WorkflowCodec;
+use crate::context::{Place, place};
+use crate::error::Result;
+use crate::id::IntoWorkflowId;
+use crate::registry::{AnyWorkflow, WorkflowDefinition};
+
+/// The name of the step in which a workflow awaits another.
+pub(crate) const GET_RESULT: &str = "DBOS.getResult";
+
+/// The part of a call that does not depend on its types.
+pub(crate) struct Request {
+    pub(crate) workflow: &'static dyn AnyWorkflow,
+    pub(crate) inputs: Result<String, String>,
+    pub(crate) id: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    /// The parent's step that starts it, if this is a child.
+    pub(crate) child: Option<Point>,
+}
+
+/// A call of a `#[workflow]`.
+///
+/// - `.await` runs it and waits for its result; inside a workflow it is a child.
+/// - `DBOS::start_workflow(call).await` starts it and gives a handle.
+/// - `.plain().await` runs the function alone, with nothing recorded.
+#[must_use = "a workflow call does nothing until it is awaited or started"]
+pub struct WorkflowCall<R> {
+    request: Option<Request>,
+    /// The parent's step that takes the result, if the call is awaited.
+    awaited: Option<Point>,
+    codec: WorkflowCodec<R>,
+    body: Option<BoxFuture<'static, R>>,
+    running: Option<BoxFuture<'static, R>>,
+}
+
+impl<A: Send + 'static, R: Send + 'static> WorkflowDefinition<A, R> {
+    /// A call with `arguments`, which are encoded now so that a bad one is known before anything is
+    /// written.
+    #[track_caller]
+    pub fn call(&'static self, arguments: A) -> WorkflowCall<R> {
+        let inputs = self.arguments.encode(&arguments);
+        WorkflowCall::new(self, inputs, (self.codec)(), (self.body)(arguments))
+    }
+}
+
+impl<R: Send + 'static> WorkflowCall<R> {
+    /// A call of `workflow`; inside a workflow it takes its step ids here.
+    #[track_caller]
+    pub fn new(
+        workflow: &'static dyn AnyWorkflow,
+        inputs: Result<String, String>,
+        codec: WorkflowCodec<R>,
+        body: BoxFuture<'static, R>,
+    ) -> Self {
+        let location = Location::caller();
+        let (child, awaited) = match place() {
+            Place::Workflow(run) => {
+                let child = Point::take(Arc::clone(&run), (workflow.function().name)(), location);
+                (Some(child), Some(Point::take(run, GET_RESULT, location)))
+            }
+            Place::Step(_) | Place::Outside => (None, None),
+        };
+        let request = Request { workflow, inputs, id: None, timeout: None, child };
+        Self { request: Some(request), awaited, codec, body: Some(body), running: None }
+    }
+
+    /// Runs under this id. The same id never runs twice: a second call attaches to the first.
+    pub fn workflow_id(mut self, id: impl IntoWorkflowId) -> Self {
+        self.set(|request| request.id = id.into_workflow_id());
+        self
+    }
+
+    /// Cancels the workflow if it has not ended this long after its start; a crash does not extend it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.set(|request| request.timeout = Some(timeout));
+        self
+    }
+
+    fn set(&mut self, change: impl FnOnce(&mut Request)) {
+        change(self.request.as_mut().expect("options come before the await"));
+    }
+
+    /// Starts it without waiting for its result. The same as `DBOS::start_workflow(call)`.
+    pub fn start(mut self) -> Start<R> {
+        if let Some(awaited) = &self.awaited {
+            awaited.run.give_back(awaited.step);
+        }
+        Start { request: self.request.take().expect("a call is used once"), codec: self.codec }
+    }
+
+    /// Runs the function alone: no row, no recovery, steps run unrecorded unless in a workflow.
+    pub fn plain(mut self) -> BoxFuture<'static, R> {
+        for point in self.awaited.iter().chain(self.request.iter().filter_map(|request| request.child.as_ref())) {
+            point.run.give_back(point.step);
+        }
+        self.body.take().expect("a call is used once")
+    }
+}
+
+impl<R> Unpin for WorkflowCall<R> {}
+
+impl<R: Send + 'static> Future for WorkflowCall<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<R> {
+        if let Some(request) = self.request.take() {
+            self.running = Some(Box::pin(run_and_wait(request, self.awaited.take(), self.codec)));
+        }
+        self.running.as_mut().expect("set at the first poll").as_mut().poll(task)
+    }
+}
+
+async fn run_and_wait<R: Send + 'static>(request: Request, awaited: Option<Point>, codec: WorkflowCodec<R>) -> R {
+    match start::start(request).await {
+        Ok((executor, workflow)) => result::result(executor, workflow, awaited, codec).await,
+        Err(error) => (codec.from_error)(error),
+    }
+}
+
+/// A workflow about to be started. Awaiting it writes the row and gives a handle.
+#[must_use = "a workflow starts only when this is awaited"]
+pub struct Start<R> {
+    request: Request,
+    codec: WorkflowCodec<R>,
+}
+
+impl<R: Send + 'static> Start<R> {
+    /// Starts under this id. The same id never runs twice: a second start attaches to the first.
+    pub fn workflow_id(mut self, id: impl IntoWorkflowId) -> Self {
+        self.request.id = id.into_workflow_id();
+        self
+    }
+
+    /// Cancels the workflow if it has not ended this long after its start; a crash does not extend it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.request.timeout = Some(timeout);
+        self
+    }
+}
+
+impl<R: Send + 'static> IntoFuture for Start<R> {
+    type Output = Result<WorkflowHandle<R>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let (executor, workflow) = start::start(self.request).await?;
+            Ok(WorkflowHandle::new(executor, workflow, self.codec))
+        })
+    }
+}
+
+impl<R> fmt::Debug for WorkflowCall<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("WorkflowCall")
+    }
+}
+
+impl<R> fmt::Debug for Start<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Start")
+    }
+}

@@ -1,0 +1,89 @@
+//! A handle: another's view of a workflow.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::call::GET_RESULT;
+use super::result;
+use crate::checkpoint::Point;
+use crate::clock::pause;
+use crate::codec::WorkflowCodec;
+use crate::context::{Place, place};
+use crate::error::{Error, Result};
+use crate::executor::Executor;
+use crate::store::workflows::{WorkflowOutcome, WorkflowStatus};
+use crate::wakeup::Fact;
+
+/// A workflow that was started, here or elsewhere, now or long ago.
+#[derive(Clone)]
+pub struct WorkflowHandle<R> {
+    executor: Arc<Executor>,
+    workflow: String,
+    codec: WorkflowCodec<R>,
+}
+
+impl<R: Send + 'static> WorkflowHandle<R> {
+    pub(crate) fn new(executor: Arc<Executor>, workflow: String, codec: WorkflowCodec<R>) -> Self {
+        Self { executor, workflow, codec }
+    }
+
+    /// The workflow's id.
+    #[must_use]
+    pub fn workflow_id(&self) -> &str {
+        &self.workflow
+    }
+
+    /// Waits until the workflow has ended and gives what it returned.
+    ///
+    /// Inside another workflow this is a step: a replay gets the recorded result. If the workflow
+    /// was cancelled, panicked or was set aside, the result is that [`Error`], turned into the error
+    /// type of the function.
+    #[track_caller]
+    pub fn result(&self) -> BoxFuture<'static, R> {
+        let location = Location::caller();
+        let awaited = match place() {
+            Place::Workflow(run) => Some(Point::take(run, GET_RESULT, location)),
+            Place::Step(_) | Place::Outside => None,
+        };
+        Box::pin(result::result(Arc::clone(&self.executor), self.workflow.clone(), awaited, self.codec))
+    }
+
+    /// The workflow's row, or `None` if no workflow has this id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] if the row cannot be read.
+    pub async fn status(&self) -> Result<Option<WorkflowStatus>> {
+        self.executor.store.workflow_status(&self.workflow).await
+    }
+}
+
+impl<R> fmt::Debug for WorkflowHandle<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("WorkflowHandle").field(&self.workflow).finish()
+    }
+}
+
+/// Waits for the end of `workflow`: told within milliseconds where the database tells, else found
+/// by polling.
+pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Result<WorkflowOutcome> {
+    let ended = executor.wakeups.subscribe(Fact::Ended { workflow: workflow.to_owned() });
+    loop {
+        let next = ended.next();
+        match executor.store.outcome(workflow).await? {
+            None => return Err(Error::NonExistentWorkflow { workflow: workflow.to_owned() }),
+            Some(Some(outcome)) => return Ok(outcome),
+            Some(None) => {}
+        }
+        if let Some(error) = executor.stuck(workflow) {
+            return Err(error);
+        }
+        tokio::select! {
+            () = next => {}
+            () = pause(executor.poll_interval) => {}
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Workflows: functions that survive any crash.
+//!
+//! ```text
+//!            start                    body returns
+//!   (none) ─────────▶ PENDING ─────────────────────▶ SUCCESS | ERROR
+//!                     │  ▲  │
+//!       owner dies    │  │  └── cancel, timeout ───▶ CANCELLED
+//!       claim by ─────┘  │
+//!       another ─────────┘
+//!                     └── claimed too often ───────▶ MAX_RECOVERY_ATTEMPTS_EXCEEDED
+//! ```
+//!
+//! Every arrow is one commit that checks where it starts from, so none is taken twice.
+
+mod call;
+mod handle;
+mod manage;
+mod result;
+mod run;
+mod start;
+
+pub use call::{Start, WorkflowCall};
+pub use handle::WorkflowHandle;
+pub(crate) use manage::cancel;
+pub(crate) use run::{Execution, spawn};

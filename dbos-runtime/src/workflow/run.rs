@@ -1,0 +1,195 @@
+//! One execution: inputs, body, outcome; and whatever may stop it on the way.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Once};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tracing::Instrument;
+
+use crate::codec::{Encoded, engine_error};
+use crate::context::{Run, in_run};
+use crate::error::Error;
+use crate::executor::{Executor, Signal};
+use crate::registry::AnyWorkflow;
+use crate::status::Status;
+use crate::store::outcomes::Ended;
+use crate::store::steps::History;
+use crate::wakeup::Fact;
+
+/// A workflow to be run here and now.
+pub(crate) struct Execution {
+    pub(crate) workflow: String,
+    pub(crate) owner: String,
+    pub(crate) definition: &'static dyn AnyWorkflow,
+    pub(crate) inputs: String,
+    pub(crate) deadline_ms: Option<i64>,
+    /// What earlier executions recorded; empty for a fresh one, which therefore reads nothing.
+    pub(crate) history: History,
+}
+
+/// How a run came to its end.
+enum End {
+    /// By itself, with what its body gave, or why that cannot be stored.
+    Returned(Result<Encoded, String>),
+    Panicked(String),
+    TimedOut,
+    Stopped(Signal),
+}
+
+/// Runs `execution` in a task of its own.
+pub(crate) fn spawn(executor: &Arc<Executor>, execution: Execution) {
+    let Some(signal) = executor.enter(&execution.workflow, &execution.owner) else { return };
+    let name = (execution.definition.function().name)();
+    let span = tracing::info_span!("workflow", id = execution.workflow, name);
+    let run = Run::new(
+        Arc::clone(executor),
+        execution.workflow.clone(),
+        execution.owner.clone(),
+        execution.deadline_ms,
+        Arc::clone(&signal),
+        execution.history,
+    );
+    remember_panics();
+    let (definition, inputs) = (execution.definition, execution.inputs);
+    let task = async move {
+        let stopped = async { End::Stopped(signal.wait().await) };
+        let end = match definition.run(&inputs) {
+            Err(reason) => unreadable_inputs(reason),
+            Ok(body) => {
+                tokio::select! {
+                    biased;
+                    end = stopped => end,
+                    () = deadline(&run) => End::TimedOut,
+                    end = in_run(Arc::clone(&run), body_end(body)) => end,
+                }
+            }
+        };
+        finish(&run, end).await;
+        run.executor.leave(&run.workflow);
+        run.executor.wakeups.wake(&Fact::Ended { workflow: run.workflow.clone() });
+    };
+    tokio::spawn(task.instrument(span));
+}
+
+fn unreadable_inputs(reason: String) -> End {
+    let error = Error::Unreadable { what: "the arguments of the workflow".to_owned(), reason };
+    End::Returned(Ok(engine_error(&error)))
+}
+
+async fn deadline(run: &Run) {
+    match run.deadline_ms {
+        Some(deadline_ms) => run.executor.clock.sleep_until(deadline_ms).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn body_end(body: BoxFuture<'static, Result<Encoded, String>>) -> End {
+    match AssertUnwindSafe(body).catch_unwind().await {
+        Ok(outcome) => End::Returned(outcome),
+        Err(payload) => End::Panicked(panic_message(payload.as_ref())),
+    }
+}
+
+async fn finish(run: &Run, end: End) {
+    match end {
+        End::Returned(Ok(encoded)) => record(run, encoded).await,
+        End::Returned(Err(reason)) => {
+            let error = Error::Unstorable { what: "what the workflow returned".to_owned(), reason };
+            record_failure(run, &error).await;
+        }
+        End::Panicked(message) => {
+            tracing::error!(message, "workflow panicked");
+            record_failure(run, &Error::Panicked { workflow: run.workflow.clone(), message }).await;
+        }
+        End::TimedOut => time_out(run).await,
+        End::Stopped(Signal::Failed(error)) => {
+            tracing::error!(%error, "workflow cannot go on");
+            record_failure(run, &error).await;
+        }
+        End::Stopped(Signal::Diverged(error)) => {
+            tracing::error!(%error, "workflow stopped; its row waits for the right version of the code");
+            run.executor.note_stuck(&run.workflow, error);
+        }
+        End::Stopped(Signal::Cancelled) => tracing::info!("workflow cancelled"),
+        End::Stopped(Signal::LostOwnership) => tracing::warn!("workflow is no longer ours; it goes on elsewhere"),
+        End::Stopped(Signal::ShutDown) => tracing::info!("workflow interrupted by shutdown"),
+    }
+}
+
+async fn record_failure(run: &Run, error: &Error) {
+    record(run, engine_error(error)).await;
+}
+
+async fn record(run: &Run, encoded: Encoded) {
+    let (status, output, error) = match encoded {
+        Encoded::Value(output) => (Status::Success, Some(output), None),
+        Encoded::Error(error) => (Status::Error, None, Some(error)),
+    };
+    let ended = Ended {
+        workflow: run.workflow.clone(),
+        owner: run.owner.clone(),
+        status,
+        output,
+        error,
+        now_ms: run.executor.clock.now_ms(),
+    };
+    match run.executor.outcomes.commit(ended.clone()).await {
+        // `false`: cancelled or taken over meanwhile, and what is recorded there counts; or our own
+        // write whose first answer was lost.
+        Ok(_) => run.executor.notifier.told(&Fact::Ended { workflow: run.workflow.clone() }),
+        Err(Error::ShuttingDown) => {}
+        Err(error) if ended.status == Status::Success => {
+            let error = Error::Unstorable { what: "what the workflow returned".to_owned(), reason: error.to_string() };
+            Box::pin(record_failure(run, &error)).await;
+        }
+        Err(error) => tracing::error!(%error, "the outcome of a workflow cannot be stored"),
+    }
+}
+
+async fn time_out(run: &Run) {
+    tracing::warn!("workflow timed out");
+    let ended = Ended {
+        workflow: run.workflow.clone(),
+        owner: run.owner.clone(),
+        status: Status::Cancelled,
+        output: None,
+        error: None,
+        now_ms: run.executor.clock.now_ms(),
+    };
+    if let Err(error) = run.executor.outcomes.commit(ended).await {
+        tracing::error!(%error, "a passed deadline cannot be recorded");
+    }
+    run.executor.notifier.told(&Fact::Ended { workflow: run.workflow.clone() });
+}
+
+thread_local! {
+    /// Where the latest panic of this thread happened; its payload does not say.
+    static LATEST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Makes panics leave their place behind for [`panic_message`].
+fn remember_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            LATEST_PANIC.set(info.location().map(|place| format!("{}:{}", place.file(), place.line())));
+            previous(info);
+        }));
+    });
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned());
+    match LATEST_PANIC.take() {
+        Some(place) => format!("{message}, at {place}"),
+        None => message,
+    }
+}

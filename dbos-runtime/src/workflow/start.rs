@@ -1,0 +1,188 @@
+//! Starting: options become a row, and the row becomes a run in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::call::Request;
+use super::run::{Execution, spawn};
+use crate::checkpoint::{Point, StepOutcome};
+use crate::clock::{millis, pause};
+use crate::codec::{engine_error, read_engine_error};
+use crate::context::engine;
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Signal};
+use crate::id::{check_key, child_id, random_id, sidestepped_child_id};
+use crate::store::checkpoints::Effect;
+use crate::store::insist;
+use crate::store::starts::{ChildStarted, ParentStep, Start};
+use crate::store::steps::History;
+use crate::store::workflows::WorkflowStatus;
+
+/// How long a caller outside a workflow waits for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts the requested workflow, or attaches to the one that has its id.
+pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
+    let name = (request.workflow.function().name)();
+    let inputs = match &request.inputs {
+        Ok(inputs) => inputs.clone(),
+        Err(reason) => {
+            let what = format!("an argument of workflow `{name}`");
+            return Err(Error::Unstorable { what, reason: reason.clone() });
+        }
+    };
+    if let Some(id) = &request.id {
+        check_key("workflow id", id)?;
+    }
+    let executor = engine()?;
+    executor.check_open()?;
+    let workflow = match &request.child {
+        Some(point) => start_child(&executor, &request, point, inputs).await?,
+        None => {
+            let id = request.id.clone().unwrap_or_else(random_id);
+            let row = row(&executor, &request, id, inputs, None);
+            tokio::select! {
+                started = start_outside(&executor, &request, row) => started?,
+                () = pause(PATIENCE) => return Err(out_of_reach()),
+            }
+        }
+    };
+    Ok((executor, workflow))
+}
+
+fn out_of_reach() -> Error {
+    Error::Database {
+        action: "start a workflow".to_owned(),
+        message: format!("the database did not answer within {} s", PATIENCE.as_secs()),
+        source: None,
+    }
+}
+
+fn row(executor: &Executor, request: &Request, id: String, inputs: String, parent: Option<&Point>) -> Start {
+    let now_ms = executor.clock.now_ms();
+    let timeout = request.timeout.or(request.workflow.options().timeout);
+    let own_deadline_ms = timeout.map(|timeout| now_ms.saturating_add(millis(timeout)));
+    let inherited_ms = parent.and_then(|point| point.run.deadline_ms);
+    Start {
+        workflow: id,
+        name: (request.workflow.function().name)().to_owned(),
+        inputs,
+        executor: executor.id(),
+        application: executor.application.clone(),
+        version: executor.version.clone(),
+        owner: random_id(),
+        now_ms,
+        timeout_ms: timeout.map(millis),
+        // A child may not outlive what its parent has left.
+        deadline_ms: own_deadline_ms.into_iter().chain(inherited_ms).min(),
+        parent: parent.map(|point| point.run.workflow.clone()),
+    }
+}
+
+async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) -> Result<String> {
+    let workflow = row.workflow.clone();
+    if executor.starts.commit(row.clone()).await? {
+        run_fresh(executor, request, row);
+        return Ok(workflow);
+    }
+    let Some(existing) = executor.store.workflow_status(&workflow).await? else {
+        return Err(Error::NonExistentWorkflow { workflow });
+    };
+    if existing.creator.as_ref() == Some(&row.owner) {
+        // Our first try was committed although its answer was lost.
+        run_fresh(executor, request, row);
+    } else {
+        attach(&existing, &row)?;
+    }
+    Ok(workflow)
+}
+
+/// Checks that `existing` is a run of the function that was called.
+fn attach(existing: &WorkflowStatus, called: &Start) -> Result<()> {
+    if existing.name != called.name {
+        return Err(Error::ConflictingWorkflow {
+            workflow: existing.workflow_id.clone(),
+            recorded: existing.name.clone(),
+            called: called.name.clone(),
+        });
+    }
+    if existing.inputs.as_ref().is_some_and(|inputs| *inputs != called.inputs) {
+        tracing::warn!(
+            workflow = existing.workflow_id,
+            "started again with other arguments; the first ones count, and this call waits for their result"
+        );
+    }
+    Ok(())
+}
+
+fn run_fresh(executor: &Arc<Executor>, request: &Request, row: Start) {
+    spawn(
+        executor,
+        Execution {
+            workflow: row.workflow,
+            owner: row.owner,
+            definition: request.workflow,
+            inputs: row.inputs,
+            deadline_ms: row.deadline_ms,
+            history: History::new(),
+        },
+    );
+}
+
+async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point, inputs: String) -> Result<String> {
+    if let Some(recorded) = point.recorded().await {
+        return recorded_child(point, recorded.child, recorded.error).await;
+    }
+    let derived = child_id(&point.run.workflow, point.step);
+    let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point));
+    let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
+    loop {
+        let started = insist("start a child workflow", || executor.store.start_child(&row, &parent)).await;
+        match started {
+            Ok(ChildStarted::Created) => {
+                let child = row.workflow.clone();
+                run_fresh(executor, request, row);
+                return Ok(child);
+            }
+            Ok(ChildStarted::IdTaken) => {}
+            Ok(ChildStarted::NotMine) => point.run.stop(Signal::LostOwnership).await,
+            Err(error) => point.fail_to_store(&error).await,
+        }
+        let Some(existing) = executor.store.workflow_status(&row.workflow).await? else { continue };
+        if existing.creator.as_ref() == Some(&row.owner) {
+            let child = row.workflow.clone();
+            run_fresh(executor, request, row);
+            return Ok(child);
+        }
+        let is_own_child = existing.parent_workflow_id.as_ref() == Some(&point.run.workflow);
+        if request.id.is_none() && !is_own_child {
+            // A stranger has taken the id that this child would have; it must not stop it.
+            row.workflow = sidestepped_child_id(&point.run.workflow, point.step);
+            continue;
+        }
+        return record_attachment(point, &existing, &row).await;
+    }
+}
+
+/// Records that the child is a workflow that exists already, or that it is another function's.
+async fn record_attachment(point: &Point, existing: &WorkflowStatus, called: &Start) -> Result<String> {
+    let outcome = match attach(existing, called) {
+        Ok(()) => StepOutcome { child: Some(called.workflow.clone()), ..StepOutcome::default() },
+        Err(error) => engine_error(&error).into(),
+    };
+    let now_ms = point.run.executor.clock.now_ms();
+    let recorded = point.record(outcome, Effect::None, now_ms).await;
+    recorded_child(point, recorded.child, recorded.error).await
+}
+
+async fn recorded_child(point: &Point, child: Option<String>, error: Option<String>) -> Result<String> {
+    match (child, error) {
+        (Some(child), _) => Ok(child),
+        (None, Some(error)) => Err(read_engine_error(&error)),
+        (None, None) => {
+            let what = format!("the child started at step {}", point.step);
+            let unreadable = Error::Unreadable { what, reason: "its row names no child".to_owned() };
+            point.run.stop(Signal::Failed(unreadable)).await
+        }
+    }
+}

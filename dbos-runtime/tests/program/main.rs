@@ -1,0 +1,256 @@
+//! A whole program from outside: started, asked, killed, stopped.
+//!
+//! The test binary is also the program: with `PROGRAM` in its environment it runs as one.
+
+mod process;
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use dbos::__private::{Application, Migrations};
+use libtest_mimic::{Arguments as TestArguments, Trial};
+use rustix::process::Signal;
+
+use process::{PROGRAM, Program, SUPERVISED};
+
+/// How long the slow handler takes; long enough for a signal to arrive meanwhile.
+const SLOW: Duration = Duration::from_millis(300);
+
+#[dbos::workflow]
+async fn nothing() -> dbos::Result<()> {
+    nothing_much().await;
+    Ok(())
+}
+
+#[dbos::step]
+async fn nothing_much() {}
+
+#[dbos::get_api("/process")]
+async fn process_id() -> u32 {
+    std::process::id()
+}
+
+#[dbos::post_api("/crash/:key?")]
+async fn crash(key: Option<String>) {
+    std::process::exit(key.map_or(1, |_| 3));
+}
+
+#[dbos::get_api("/slow")]
+async fn slow() -> &'static str {
+    println!("asked");
+    // Nothing outside can tell the handler that the signal has arrived.
+    tokio::time::timeout(SLOW, std::future::pending::<()>()).await.expect_err("nothing else ends it");
+    "slow"
+}
+
+#[dbos::get_api("/forever")]
+async fn forever() {
+    println!("asked");
+    std::future::pending().await
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os(PROGRAM).is_none() {
+        return libtest_mimic::run(&TestArguments::from_args(), trials()).exit_code();
+    }
+    dbos::__private::run(Application {
+        name: "program",
+        version: "1.2.3",
+        migrations: Migrations { postgres: &[], sqlite: &[] },
+        supervise: std::env::var_os(SUPERVISED).is_some(),
+        started: || {
+            Box::pin(async {
+                println!("started");
+                Ok(())
+            })
+        },
+    })
+}
+
+macro_rules! trials {
+    ($($name:ident)*) => {
+        fn trials() -> Vec<Trial> {
+            vec![$(Trial::test(stringify!($name), || { $name(); Ok(()) })),*]
+        }
+    };
+}
+
+trials! {
+    a_program_says_what_it_serves_and_where
+    open_requests_are_answered_before_the_end
+    a_second_signal_ends_at_once
+    a_crash_is_followed_by_a_restart
+    a_killed_child_is_followed_by_a_restart
+    a_stopped_supervisor_takes_its_child_along
+    a_second_signal_to_the_supervisor_ends_both_at_once
+    a_killed_supervisor_leaves_nothing_behind
+    a_busy_port_is_one_sentence_and_no_loop
+    mistakes_in_the_settings_are_one_sentence
+    the_other_commands_print_and_end
+}
+
+fn a_program_says_what_it_serves_and_where() {
+    let mut program = Program::start(&["--port", "0"]);
+
+    assert_eq!(program.line(), "started");
+    let first = program.line();
+    assert!(first.starts_with("Workflow executor initialized (") && first.contains("sqlite"), "{first}");
+    assert_eq!(program.line(), "HTTP endpoints supported:");
+    assert_eq!(program.line(), "    POST    :  /crash/:key?");
+    assert_eq!(program.line(), "    GET     :  /forever");
+    assert_eq!(program.line(), "    GET     :  /process");
+    assert_eq!(program.line(), "    GET     :  /slow");
+    let last = program.line();
+    assert!(last.starts_with("program is running at http://localhost:"), "{last}");
+
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut program = Program::start(&["--port", "0"]);
+        program.port();
+        program.signal(signal);
+        assert_eq!(program.end(), Some(0));
+    }
+}
+
+fn open_requests_are_answered_before_the_end() {
+    let mut program = Program::start(&["--port", "0"]);
+    let port = program.port();
+    let asked = process::ask(port, "GET", "/slow");
+    program.wait_for("asked");
+
+    program.signal(Signal::TERM);
+
+    assert!(process::answer(asked).expect("an answer").ends_with("slow"));
+    assert_eq!(program.end(), Some(0));
+}
+
+fn a_second_signal_ends_at_once() {
+    let mut program = Program::start(&["--port", "0"]);
+    let port = program.port();
+    let _open = process::ask(port, "GET", "/forever");
+    program.wait_for("asked");
+
+    program.signal(Signal::TERM);
+    program.wait_for_log("signal again");
+    program.signal(Signal::TERM);
+
+    assert_eq!(program.end(), Some(130));
+}
+
+fn a_crash_is_followed_by_a_restart() {
+    let mut program = Program::supervised(&["--port", "0"]);
+    let port = program.port();
+    let first = process::get(port, "/process");
+
+    process::answer(process::ask(port, "POST", "/crash"));
+
+    program.wait_for_log("died: exit status: 1; restarting it");
+    let second = process::get(program.port(), "/process");
+    assert_ne!(first, second);
+    program.signal(Signal::TERM);
+    assert_eq!(program.end(), Some(0));
+}
+
+fn a_killed_child_is_followed_by_a_restart() {
+    let mut program = Program::supervised(&["--port", "0"]);
+    let child = process::get(program.port(), "/process");
+
+    process::kill(&child, Signal::KILL);
+
+    assert_ne!(process::get(program.port(), "/process"), child);
+    program.signal(Signal::INT);
+    assert_eq!(program.end(), Some(0));
+}
+
+fn a_stopped_supervisor_takes_its_child_along() {
+    let mut program = Program::supervised(&["start", "--port", "0"]);
+    let port = program.port();
+    let asked = process::ask(port, "GET", "/slow");
+    program.wait_for("asked");
+
+    program.signal(Signal::TERM);
+
+    assert!(process::answer(asked).expect("an answer").ends_with("slow"));
+    assert_eq!(program.end(), Some(0));
+    assert!(process::is_free(port));
+}
+
+fn a_second_signal_to_the_supervisor_ends_both_at_once() {
+    let mut program = Program::supervised(&["--port", "0"]);
+    let port = program.port();
+    let _open = process::ask(port, "GET", "/forever");
+    program.wait_for("asked");
+
+    program.signal(Signal::TERM);
+    process::wait_until(|| process::is_free(port));
+    program.signal(Signal::TERM);
+
+    assert_eq!(program.end(), Some(130));
+}
+
+fn a_killed_supervisor_leaves_nothing_behind() {
+    let mut program = Program::supervised(&["--port", "0"]);
+    let port = program.port();
+    let child = process::get(port, "/process");
+
+    program.signal(Signal::KILL);
+
+    assert_eq!(program.end(), None);
+    process::wait_until(|| process::is_gone(&child));
+    assert!(process::is_free(port));
+}
+
+fn a_busy_port_is_one_sentence_and_no_loop() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    for mut program in [Program::start(&["--port", &port]), Program::supervised(&["--port", &port])] {
+        assert_eq!(program.end(), Some(2));
+        let said = program.said();
+        assert!(said.starts_with(&format!("program: cannot listen on 127.0.0.1:{port}: another program")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+fn mistakes_in_the_settings_are_one_sentence() {
+    for (flag, value) in [
+        ("--config", "missing.toml"),
+        ("--host", "no.such.host.invalid"),
+        ("--database-url", "nonsense"),
+        ("--database-url", "sqlite:no/such/folder/program.sqlite"),
+        ("--database-url", "postgres://shop:hunter2@127.0.0.1:1/shop"),
+    ] {
+        let words = ["--port", "0", flag, value];
+        let mut program = Program::supervised(&words);
+        assert_eq!(program.end(), Some(2), "{words:?}");
+        let said = program.said();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let mut program = Program::start(&["--prot", "1"]);
+    assert_eq!(program.end(), Some(2));
+    assert!(program.said().contains("a similar argument exists: '--port'"));
+}
+
+fn the_other_commands_print_and_end() {
+    let mut routes = Program::supervised(&["routes"]);
+    assert!(routes.line().starts_with("POST    /crash/:key?  crash  "));
+    assert_eq!(routes.end(), Some(0));
+    let mut functions = Program::start(&["functions"]);
+    assert!(functions.line().starts_with("workflow     nothing"));
+    assert!(functions.line().starts_with("step         nothing_much"));
+    assert_eq!(functions.end(), Some(0));
+    let mut migrate = Program::start(&["migrate"]);
+    assert_eq!(migrate.line(), "The database is up to date");
+    assert_eq!(migrate.end(), Some(0));
+    let mut version = Program::start(&["--version"]);
+    assert_eq!(version.line(), "program 1.2.3");
+    assert_eq!(version.end(), Some(0));
+    let mut help = Program::start(&["--help"]);
+    help.wait_for("Usage: program [OPTIONS] [COMMAND]");
+    assert_eq!(help.end(), Some(0));
+}
+
+/// Between two looks at something outside that gives no sign.
+fn pause() {
+    sleep(Duration::from_millis(10));
+}

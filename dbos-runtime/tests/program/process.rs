@@ -1,0 +1,168 @@
+//! A program in a process of its own, and the outside world it meets.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tempfile::TempDir;
+
+/// Tells the test binary to be the program.
+pub(crate) const PROGRAM: &str = "TEST_AS_PROGRAM";
+
+/// Tells the program to supervise itself.
+pub(crate) const SUPERVISED: &str = "TEST_SUPERVISED";
+
+/// Nothing takes this long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running program. It is killed when the test ends without ending it.
+pub(crate) struct Program {
+    child: Child,
+    output: Receiver<String>,
+    log: Receiver<String>,
+    logged: Vec<String>,
+    _folder: TempDir,
+}
+
+impl Program {
+    pub(crate) fn start(words: &[&str]) -> Self {
+        Self::spawn(words, false)
+    }
+
+    pub(crate) fn supervised(words: &[&str]) -> Self {
+        Self::spawn(words, true)
+    }
+
+    fn spawn(words: &[&str], supervised: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(std::env::current_exe().expect("this binary's path"));
+        for name in ["PORT", "HOST", "RUST_LOG", "DBOS_DATABASE_URL", "DBOS_SYSTEM_DATABASE_URL", "DBOS__SUPERVISED"] {
+            command.env_remove(name);
+        }
+        command.args(words).current_dir(folder.path()).env(PROGRAM, "1").stdin(Stdio::null());
+        if supervised {
+            command.env(SUPERVISED, "1");
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let output = lines(child.stdout.take().expect("standard output is piped"));
+        let log = lines(child.stderr.take().expect("standard error is piped"));
+        Self { child, output, log, logged: Vec::new(), _folder: folder }
+    }
+
+    /// The next line of its output.
+    pub(crate) fn line(&mut self) -> String {
+        self.output.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no more output; it logged {}", self.said()))
+    }
+
+    pub(crate) fn wait_for(&mut self, expected: &str) {
+        while self.line() != expected {}
+    }
+
+    pub(crate) fn wait_for_log(&mut self, part: &str) {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("`{part}` was never logged"));
+            let found = line.contains(part);
+            self.logged.push(line);
+            if found {
+                return;
+            }
+        }
+    }
+
+    /// The port it serves, once it does.
+    pub(crate) fn port(&mut self) -> u16 {
+        loop {
+            if let Some((_, port)) = self.line().split_once(" is running at http://localhost:") {
+                return port.parse().expect("a port");
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(&self.child.id().to_string(), signal);
+    }
+
+    /// Its exit code; `None` if a signal killed it.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        wait_until(|| self.child.try_wait().expect("a child can be waited for").is_some());
+        self.child.wait().expect("it has ended").code()
+    }
+
+    /// All that it has said on standard error.
+    pub(crate) fn said(&mut self) -> String {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            self.logged.extend(self.log.iter());
+        }
+        self.logged.join("\n")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Most have ended by now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain");
+        super::pause();
+    }
+}
+
+/// Sends a request; the answer is read with [`answer`].
+pub(crate) fn ask(port: u16, method: &str, path: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("the program listens");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).expect("the program reads");
+    socket
+}
+
+/// Everything the program answers, or `None` if it is cut off before it does.
+pub(crate) fn answer(mut socket: TcpStream) -> Option<String> {
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    let mut answer = String::new();
+    let read = socket.read_to_string(&mut answer);
+    read.ok().filter(|count| *count > 0).map(|_| answer)
+}
+
+/// The body of the page at `path`.
+pub(crate) fn get(port: u16, path: &str) -> String {
+    let answer = answer(ask(port, "GET", path)).expect("an answer");
+    answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
+}
+
+pub(crate) fn kill(process: &str, signal: Signal) {
+    kill_process(pid(process), signal).expect("the process is there");
+}
+
+pub(crate) fn is_gone(process: &str) -> bool {
+    test_kill_process(pid(process)).is_err()
+}
+
+pub(crate) fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+fn pid(process: &str) -> Pid {
+    process.parse().ok().and_then(Pid::from_raw).expect("a process id")
+}

@@ -1,0 +1,29 @@
+//! The test kit itself: whether databases are fresh, servers and networks fail as told, and the harness
+//! never takes a missing database for a passed test.
+
+use std::process::ExitCode;
+
+mod database;
+mod harness;
+mod http;
+mod ledger;
+mod migrations;
+mod process;
+mod proxy;
+mod server;
+
+fn main() -> ExitCode {
+    if std::env::var_os(server::CHILD).is_some() {
+        return server::run_until_killed();
+    }
+    dbos_testkit::main(&[
+        harness::CASES,
+        database::CASES,
+        server::CASES,
+        proxy::CASES,
+        process::CASES,
+        http::CASES,
+        ledger::CASES,
+        migrations::CASES,
+    ])
+}

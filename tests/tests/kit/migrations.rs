@@ -1,0 +1,154 @@
+use std::collections::BTreeSet;
+
+use dbos_migrations::{Migration, POSTGRES_OWN, POSTGRES_SYSTEM, SQLITE_OWN, SQLITE_SYSTEM};
+use dbos_testkit::{Backend, Database, behaviours};
+
+behaviours! { migrations:
+    each_history_leaves_its_version_behind,
+    both_databases_get_the_same_columns on postgres,
+    both_databases_get_the_same_indexes on postgres,
+    plain_sql_enqueues_a_workflow on postgres,
+    plain_sql_enqueues_an_id_once on postgres,
+    plain_sql_is_told_of_a_duplicate on postgres,
+    plain_sql_sends_a_message_once on postgres,
+    a_message_too_long_to_announce_is_still_sent on postgres,
+}
+
+async fn migrate(database: &Database) {
+    let (system, own): (&[Migration], &[Migration]) = match database.backend() {
+        Backend::Sqlite => (SQLITE_SYSTEM, SQLITE_OWN),
+        Backend::Postgres => (POSTGRES_SYSTEM, POSTGRES_OWN),
+    };
+    for migration in system.iter().chain(own) {
+        database.execute(migration.sql).await;
+    }
+}
+
+async fn migrated(backend: Backend) -> Database {
+    let database = Database::fresh(backend).await;
+    migrate(&database).await;
+    database
+}
+
+async fn each_history_leaves_its_version_behind(database: Database) {
+    migrate(&database).await;
+
+    assert_eq!(database.value("SELECT version FROM dbos.dbos_migrations").await.as_deref(), Some("125"));
+    assert_eq!(database.value("SELECT version FROM dbos_rust.migrations").await.as_deref(), Some("1"));
+}
+
+async fn both_databases_get_the_same_columns(database: Database) {
+    migrate(&database).await;
+    let sqlite = migrated(Backend::Sqlite).await;
+
+    let ours = database
+        .query(
+            "SELECT CASE table_schema WHEN 'dbos_rust' THEN 'dbos_rust_' ELSE '' END || table_name, column_name
+               FROM information_schema.columns
+              WHERE table_schema IN ('dbos', 'dbos_rust')
+                AND table_name <> 'event_dispatch_kv'
+              ORDER BY 1, ordinal_position",
+        )
+        .await;
+    let theirs = sqlite
+        .query(
+            "SELECT tables.name, columns.name
+               FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+              WHERE tables.type = 'table'
+              ORDER BY 1, columns.cid",
+        )
+        .await;
+
+    assert_eq!(ours, theirs);
+    assert!(ours.len() > 100);
+}
+
+async fn both_databases_get_the_same_indexes(database: Database) {
+    migrate(&database).await;
+    let sqlite = migrated(Backend::Sqlite).await;
+
+    let ours = database
+        .query(
+            "SELECT indexname
+               FROM pg_indexes
+              WHERE schemaname = 'dbos'
+                AND indexname NOT LIKE '%\\_pkey'
+                AND indexname NOT LIKE '%\\_name\\_key'",
+        )
+        .await;
+    let theirs = sqlite.query("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").await;
+
+    let names = |rows: Vec<Vec<Option<String>>>| rows.concat().into_iter().flatten().collect::<BTreeSet<_>>();
+    let mut ours = names(ours);
+    // JSON can be indexed on Postgres only.
+    assert!(ours.remove("idx_workflow_status_attributes"));
+    assert_eq!(ours, names(theirs));
+}
+
+async fn plain_sql_enqueues_a_workflow(database: Database) {
+    migrate(&database).await;
+
+    database
+        .query("SELECT dbos.enqueue_workflow('w', 'q', ARRAY['1', '\"x\"']::json[], '{\"k\":2}', workflow_id => 'a')")
+        .await;
+    database.query("SELECT dbos.enqueue_workflow('w', 'q', workflow_id => 'b', delay_until_epoch_ms => 5)").await;
+
+    let rows = database
+        .query(
+            "SELECT status, serialization, recovery_attempts, creator_xid, i.inputs
+               FROM dbos.workflow_status
+               JOIN dbos.workflow_input i USING (workflow_uuid)
+              ORDER BY workflow_uuid",
+        )
+        .await;
+    let text = |value: &str| Some(value.to_owned());
+    let inputs = text(r#"{"positionalArgs" : [1,"x"], "namedArgs" : {"k":2}}"#);
+    assert_eq!(rows[0], [text("ENQUEUED"), text("portable_json"), text("0"), None, inputs]);
+    let inputs = text(r#"{"positionalArgs" : [], "namedArgs" : {}}"#);
+    assert_eq!(rows[1], [text("DELAYED"), text("portable_json"), text("0"), None, inputs]);
+}
+
+async fn plain_sql_enqueues_an_id_once(database: Database) {
+    migrate(&database).await;
+    database.query("SELECT dbos.enqueue_workflow('w', 'q', workflow_id => 'a')").await;
+
+    database.query("SELECT dbos.enqueue_workflow('w', 'q', workflow_id => 'a')").await;
+    let other = database.try_query("SELECT dbos.enqueue_workflow('other', 'q', workflow_id => 'a')").await;
+
+    assert!(other.is_err());
+    assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_status").await, 1);
+}
+
+async fn plain_sql_is_told_of_a_duplicate(database: Database) {
+    migrate(&database).await;
+    database.query("SELECT dbos.enqueue_workflow('w', 'q', deduplication_id => 'd')").await;
+
+    let error = database.try_query("SELECT dbos.enqueue_workflow('w', 'q', deduplication_id => 'd')").await;
+
+    let error = error.expect_err("the deduplication id is taken").into_database_error().expect("from the database");
+    assert_eq!(error.message(), "DBOS queue duplicated");
+    assert!(error.is_unique_violation());
+}
+
+async fn plain_sql_sends_a_message_once(database: Database) {
+    migrate(&database).await;
+    database.query("SELECT dbos.enqueue_workflow('w', 'q', workflow_id => 'a')").await;
+
+    database.query("SELECT dbos.send_message('a', '{\"x\":1}', message_id => 'm')").await;
+    database.query("SELECT dbos.send_message('a', '{\"x\":2}', message_id => 'm')").await;
+    let nobody = database.try_query("SELECT dbos.send_message('nobody', '1')").await;
+
+    let sent = database.query("SELECT message_uuid, topic, message FROM dbos.notifications").await;
+    assert_eq!(sent, [["m", "__null__topic__", r#"{"x":1}"#].map(|value| Some(value.to_owned()))]);
+    let error = nobody.expect_err("nobody has this id").into_database_error().expect("from the database");
+    assert_eq!(error.message(), "DBOS non-existent workflow");
+}
+
+async fn a_message_too_long_to_announce_is_still_sent(database: Database) {
+    migrate(&database).await;
+    database.query("SELECT dbos.enqueue_workflow('w', 'q', workflow_id => 'a')").await;
+
+    database.query("SELECT dbos.send_message('a', '1', repeat('x', 9000))").await;
+
+    assert_eq!(database.count("SELECT count(*) FROM dbos.notifications").await, 1);
+}
