@@ -265,5 +265,5 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_derive(FromRow, attributes(from_row))]
 pub fn from_row(item: TokenStream) -> TokenStream {
-    expand::from_row(item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+    expand::from_row(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

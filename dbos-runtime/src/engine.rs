@@ -124,9 +124,10 @@ impl Engine {
         context::in_engine(Arc::clone(&self.0.executor), future)
     }
 
-    /// Stops all workflows where they stand, hands them back for any executor to go on with at once,
-    /// and closes the database. No workflow is cancelled.
-    pub async fn shutdown(&self) {
+    /// Stops all workflows where they stand and hands them back, for any executor to go on with at
+    /// once. From now on starts are refused and those who wait for a workflow are told
+    /// [`Error::ShuttingDown`]; transactions outside workflows still work until [`shutdown`](Self::shutdown).
+    pub async fn hand_back(&self) {
         let executor = &self.0.executor;
         self.stop_runs().await;
         let handed_back = async {
@@ -143,8 +144,14 @@ impl Engine {
                 tracing::warn!("the database does not answer; unfinished workflows go on when the lease runs out")
             }
         }
+    }
+
+    /// Hands unfinished workflows [back](Self::hand_back), ends the services and closes the database.
+    /// No workflow is cancelled.
+    pub async fn shutdown(&self) {
+        self.hand_back().await;
         self.end_services().await;
-        executor.store.close().await;
+        self.0.executor.store.close().await;
     }
 
     /// Ends as a crash would: nothing is handed back, and others find out by the file lock or the

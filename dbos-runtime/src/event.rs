@@ -182,6 +182,7 @@ async fn recorded_event(point: &Point, timer: &Point, workflow: &str, key: &str,
     let deadline_ms = record_wake_up(timer, timeout).await;
     let output = match wait(executor, workflow, key, deadline_ms).await {
         Ok(value) => value,
+        Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
         Err(error) => point.fail_to_store(&error).await,
     };
     let outcome = StepOutcome { output, ..StepOutcome::default() };
@@ -205,6 +206,7 @@ async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) 
             () = end => {}
             () = executor.clock.sleep_until(deadline_ms) => {}
             () = pause(executor.poll_interval) => {}
+            () = executor.closed() => return Err(Error::ShuttingDown),
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -95,7 +94,7 @@ pub(crate) struct Executor {
     run_ended: Notify,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
-    closing: AtomicBool,
+    closing: watch::Sender<bool>,
 }
 
 /// What an executor is made of, apart from what it makes itself.
@@ -132,7 +131,7 @@ impl Executor {
             runs: Mutex::default(),
             run_ended: Notify::new(),
             stuck: Mutex::default(),
-            closing: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
         })
     }
 
@@ -229,11 +228,17 @@ impl Executor {
     }
 
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
+        self.closing.send_replace(true);
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
+        *self.closing.borrow()
+    }
+
+    /// Completes once the engine closes: whoever waits here for a workflow waits in vain.
+    pub(crate) async fn closed(&self) {
+        // The sender lives as long as `self`.
+        self.closing.subscribe().wait_for(|closing| *closing).await.ok();
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {

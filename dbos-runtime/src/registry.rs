@@ -160,6 +160,9 @@ pub(crate) fn codec_for<R: 'static>(name: &str) -> Option<WorkflowCodec<R>> {
 #[must_use]
 pub fn function_name(item: &'static str, module: &'static str) -> &'static str {
     let path = item.strip_suffix("::__Here").unwrap_or(item);
+    // The marker stands in a closure of the definition's static, which stands in the function.
+    let path = path.strip_suffix("::{{closure}}").unwrap_or(path);
+    let path = path.strip_suffix("::__WORKFLOW").unwrap_or(path);
     let path = path.strip_prefix(module).and_then(|path| path.strip_prefix("::")).unwrap_or(path);
     if path.contains(['<', '{']) { kept(plain_name(path)) } else { path }
 }
@@ -198,6 +201,8 @@ mod tests {
         for (item, expected) in [
             ("app::shop::pay::__Here", "pay"),
             ("app::shop::Shop::pay::__Here", "Shop::pay"),
+            ("app::shop::Shop::pay::__WORKFLOW::__Here", "Shop::pay"),
+            ("app::shop::pay::__WORKFLOW::{{closure}}::__Here", "pay"),
             ("app::shop::<app::shop::Shop as app::shop::Pay>::pay::__Here", "Shop::pay"),
             ("<app::shop::Shop as app::shop::Pay>::pay::__Here", "Shop::pay"),
             ("app::shop::<impl app::till::Shop>::pay::__Here", "Shop::pay"),

@@ -26,7 +26,7 @@ pub(super) fn read(tokens: TokenStream, known: &[&str], mistakes: &mut Mistakes)
     let parser = Punctuated::<Given, Token![,]>::parse_terminated;
     let mut options: Vec<Given> = Vec::new();
     for given in mistakes.keep(parser.parse2(tokens)).unwrap_or_default() {
-        if !known.iter().any(|usage| name_of(usage) == given.key.to_string()) {
+        if !known.iter().any(|usage| given.key == name_of(usage)) {
             mistakes.at(&given.key, unknown(&given.key, known));
         } else if options.iter().any(|earlier| earlier.key == given.key) {
             mistakes.at(&given.key, format!("`{}` is given twice; remove one", given.key));

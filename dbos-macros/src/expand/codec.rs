@@ -20,7 +20,7 @@ pub(super) fn codec(ty: &Type) -> TokenStream {
             #[allow(unused_imports)]
             use #tiers::*;
             let __probe = #probe::<#ty>::NEW;
-            (&&&&&&__probe).codec().comparing((&&&&&__probe).comparison()).describing((&&&__probe).description())
+            (&&&&&&&__probe).codec().comparing((&&&&&__probe).comparison()).describing((&&&__probe).description())
         }
     }
 }

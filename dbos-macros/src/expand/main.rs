@@ -9,7 +9,7 @@ use super::migrations::{Migrations, read};
 use crate::args::MainArgs;
 use crate::errors::Mistakes;
 use crate::function::Function;
-use crate::paths::{private, public};
+use crate::paths::private;
 
 /// Expands `#[dbos::main(args)] item`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -47,15 +47,7 @@ fn expand(args: &MainArgs, function: &Function, migrations: &Migrations) -> Toke
     let (run, application) = (private("run", span), private("Application", span));
     let attributes = &function.attributes;
     let (output, body) = (&function.signature.output, &function.body);
-    let name = match &args.name {
-        Some(name) => quote!(#name),
-        None => quote! {
-            match ::core::option_env!("CARGO_BIN_NAME") {
-                ::core::option::Option::Some(__name) => __name,
-                ::core::option::Option::None => ::core::env!("CARGO_CRATE_NAME"),
-            }
-        },
-    };
+    let name = args.name.as_ref().map_or_else(binary_name, |name| quote!(#name));
     let migrations = migrations.expand(span);
     let supervise = args.supervise;
     let started = started(output);
@@ -75,6 +67,16 @@ fn expand(args: &MainArgs, function: &Function, migrations: &Migrations) -> Toke
     }
 }
 
+/// The name of the binary that is compiled; examples and tests have only the crate's.
+fn binary_name() -> TokenStream {
+    quote! {
+        match ::core::option_env!("CARGO_BIN_NAME") {
+            ::core::option::Option::Some(__name) => __name,
+            ::core::option::Option::None => ::core::env!("CARGO_CRATE_NAME"),
+        }
+    }
+}
+
 /// Runs the user's body; an error of it stops the program before it serves.
 fn started(output: &ReturnType) -> TokenStream {
     match output {
@@ -82,11 +84,8 @@ fn started(output: &ReturnType) -> TokenStream {
             __started().await;
             ::core::result::Result::Ok(())
         },
-        ReturnType::Type(_, output) => {
-            let error = public("Error", output.span());
-            quote_spanned! {output.span()=>
-                __started().await.map_err(|__error| #error::new(::std::format!("{__error:#}")))
-            }
-        }
+        ReturnType::Type(_, output) => quote_spanned! {output.span()=>
+            __started().await.map_err(::core::convert::Into::into)
+        },
     }
 }

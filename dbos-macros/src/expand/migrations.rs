@@ -103,3 +103,61 @@ impl Migrations {
         quote!(#migrations { postgres: #postgres, sqlite: #sqlite })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::list;
+
+    /// Lists a folder `sql` that holds `files`.
+    fn listed(files: &[&str]) -> Result<(Vec<String>, Vec<String>), String> {
+        let package = tempfile::tempdir().expect("a temporary folder");
+        for file in files {
+            let path = package.path().join("sql").join(file);
+            fs::create_dir_all(path.parent().expect("the file has a folder")).expect("a folder");
+            fs::write(path, "SELECT 1").expect("a file");
+        }
+        let paths = |files: Vec<super::File>| files.into_iter().map(|(_, path)| path).collect();
+        list(package.path(), "sql")
+            .map(|found| (paths(found.postgres), paths(found.sqlite)))
+            .map_err(|reason| reason.replace(&package.path().display().to_string(), "…"))
+    }
+
+    #[test]
+    fn files_are_listed_in_the_order_of_their_numbers() {
+        let files =
+            ["sqlite/0002_b.sql", "sqlite/0001_a.sql", "sqlite/.hidden", "postgres/0001_a.sql", "postgres/0002_c.sql"];
+
+        assert_eq!(
+            listed(&files),
+            Ok((
+                vec!["sql/postgres/0001_a.sql".to_owned(), "sql/postgres/0002_c.sql".to_owned()],
+                vec!["sql/sqlite/0001_a.sql".to_owned(), "sql/sqlite/0002_b.sql".to_owned()]
+            ))
+        );
+    }
+
+    #[test]
+    fn one_database_is_enough() {
+        assert_eq!(listed(&["sqlite/0001_a.sql"]), Ok((vec![], vec!["sql/sqlite/0001_a.sql".to_owned()])));
+    }
+
+    #[test]
+    fn what_would_be_overlooked_is_refused() {
+        for (files, reason) in [
+            (&[][..], "there is no folder `…/sql`; `migrations` is relative to the package's Cargo.toml"),
+            (&["0001_a.sql"], "`…/sql` has neither a folder `postgres` nor a folder `sqlite`"),
+            (&["sqlite/1_a.sql"], "`sqlite/1_a.sql` is not called like `0001_create_orders.sql`"),
+            (&["sqlite/notes.txt"], "`sqlite/notes.txt` is not called like `0001_create_orders.sql`"),
+            (
+                &["sqlite/0001_a.sql", "postgres/0001_a.sql", "postgres/0002_b.sql"],
+                "`sqlite` lacks migration 0002, which the other database has as `0002_b.sql`",
+            ),
+        ] {
+            assert_eq!(listed(files), Err(reason.to_owned()));
+        }
+        let twice = listed(&["sqlite/0001_a.sql", "sqlite/0001_b.sql"]).expect_err("two files have one number");
+        assert!(twice.ends_with("have the same number"), "{twice}");
+    }
+}

@@ -10,11 +10,11 @@ use syn::{Attribute, Meta, Path, Result, Type, parse_quote};
 use super::workflow::check_owner;
 use crate::args::RouteArgs;
 use crate::errors::Mistakes;
-use crate::function::Function;
 use crate::function::argument::Argument;
+use crate::function::{Function, is_route};
 use crate::paths::private;
 
-const WHY_OWNED: &str = "they come out of the request";
+const WHY_OWNED: &str = "its arguments come out of the request";
 
 /// What a route calls, each by a name that its expansion nests beside the route.
 pub(super) enum Callee {
@@ -29,7 +29,7 @@ pub(super) enum Callee {
 /// Expands `#[attribute(args)] item`, where `attribute` is for example `post_api`.
 ///
 /// On a workflow, step or transaction the route steps behind that attribute, which then takes it
-/// along; so the order of the two does not matter.
+/// along; the other way round, that attribute first lets the routes pass. So their order does not matter.
 pub(crate) fn route(attribute: &str, args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut function = Function::read(attribute, item)?;
     if function.kind().is_some() {
@@ -48,7 +48,22 @@ pub(crate) fn route(attribute: &str, args: TokenStream, item: TokenStream) -> Re
     Ok(handler(&function, &arguments, &routes))
 }
 
-/// The attribute as it was written, under our own path so that it is found whatever was imported.
+/// If routes stand below `attribute`, the item with `attribute` below them.
+///
+/// They are not just taken off: the compiler has to see them where they were written, or it would
+/// call the user's `use dbos::post_api` unused.
+pub(super) fn let_routes_pass(attribute: &str, args: &TokenStream, function: &Function) -> Option<TokenStream> {
+    let waiting = |attribute: &Attribute| is_route(attribute) && attribute.path().leading_colon.is_none();
+    if !function.attributes.iter().any(waiting) {
+        return None;
+    }
+    let mut function = function.clone();
+    function.attributes.push(written(attribute, args));
+    Some(function.into_token_stream())
+}
+
+/// The attribute as it was written, under our own path: it is found whatever was imported, and is known to have
+/// been handed down.
 fn written(attribute: &str, args: &TokenStream) -> Attribute {
     let name = syn::Ident::new(attribute, proc_macro2::Span::call_site());
     parse_quote!(#[::dbos::#name(#args)])

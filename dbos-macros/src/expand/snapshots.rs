@@ -40,7 +40,7 @@ snapshot!(
 snapshot!(
     a_workflow_with_routes,
     |item| super::workflow(quote!(), item),
-    r#"#[dbos::post_api("/pay/:key")] #[put_api("/pay/{key}")] async fn pay(key: String, amount: i64) -> Result<i64> { Ok(amount) }"#
+    r#"#[::dbos::post_api("/pay/:key")] #[::dbos::put_api("/pay/{key}")] async fn pay(key: String, amount: i64) -> Result<i64> { Ok(amount) }"#
 );
 
 snapshot!(
@@ -76,7 +76,7 @@ snapshot!(
 snapshot!(
     a_step_with_a_route,
     |item| super::step(quote!(), item),
-    r#"#[get_api("/price/:item")] async fn price(item: String, currency: Option<String>) -> Result<i64> { Ok(1) }"#
+    r#"#[::dbos::get_api("/price/:item")] async fn price(item: String, currency: Option<String>) -> Result<i64> { Ok(1) }"#
 );
 
 snapshot!(
@@ -108,6 +108,12 @@ snapshot!(
     a_route_steps_behind_what_it_is_written_above,
     |item| super::route("delete_api", quote!("/orders/{id}"), item),
     "#[dbos::workflow(name = \"drop\")] async fn drop_order(id: i64) -> Result<()> { Ok(()) }"
+);
+
+snapshot!(
+    a_step_lets_the_routes_below_it_pass,
+    |item| super::step(quote!(retries = 3), item),
+    "#[get_api(\"/price\")] async fn price() -> i64 { 1 }"
 );
 
 snapshot!(
@@ -156,7 +162,7 @@ fn a_half_typed_body_still_expands() {
 /// A failed expansion keeps the function, without our attributes.
 #[test]
 fn a_failed_expansion_keeps_the_function() {
-    let item = source("/// Pays.\n #[post_api(\"/pay\")] fn pay() -> Result<i64> { Ok(1) }");
+    let item = source("/// Pays.\n #[::dbos::post_api(\"/pay\")] fn pay() -> Result<i64> { Ok(1) }");
 
     let kept = super::or_keep(item, |item| super::workflow(quote!(nam = "x"), item));
 

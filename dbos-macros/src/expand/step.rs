@@ -19,6 +19,9 @@ use crate::paths::{private, public};
 pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let mut function = Function::read("step", item)?;
+    if let Some(passed) = route::let_routes_pass("step", &args, &function) {
+        return Ok(passed);
+    }
     let args = StepArgs::read(args, &mut mistakes);
     let routes = route::take(&mut function, &mut mistakes);
     function.check_form("step", &mut mistakes);
@@ -168,14 +171,14 @@ fn run_with_retries(args: &StepArgs, function: &Function, arguments: &[Argument]
 fn outcome(args: &StepArgs, body: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span();
     let from_error = private("from_error", span);
-    match &args.timeout {
-        None => quote!(#body.await),
-        Some(_) => quote_spanned! {span=>
-            match __attempts.limit(#body).await {
-                ::core::result::Result::Ok(__outcome) => __outcome,
-                ::core::result::Result::Err(__error) => #from_error::<#output>()(__error),
-            }
-        },
+    if args.timeout.is_none() {
+        return quote!(#body.await);
+    }
+    quote_spanned! {span=>
+        match __attempts.limit(#body).await {
+            ::core::result::Result::Ok(__outcome) => __outcome,
+            ::core::result::Result::Err(__error) => #from_error::<#output>()(__error),
+        }
     }
 }
 

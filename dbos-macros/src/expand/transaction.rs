@@ -3,6 +3,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{FnArg, Pat, Result, Type};
 
 use super::codec::{codec, database_error};
@@ -28,6 +29,9 @@ struct Connection {
 pub(crate) fn transaction(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let mut function = Function::read("transaction", item)?;
+    if let Some(passed) = route::let_routes_pass("transaction", &args, &function) {
+        return Ok(passed);
+    }
     let args = TransactionArgs::read(args, &mut mistakes);
     let routes = route::take(&mut function, &mut mistakes);
     function.check_form("transaction", &mut mistakes);
@@ -93,12 +97,13 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let body = typed_body(&function.body, output);
     let is_transient = private("is_transient", function.signature.ident.span());
     let database_error = database_error(output, &quote!(__outcome));
+    let connection = quote_spanned!(ty.span()=> __transaction.connection::<#ty>(&mut __tx).await);
     quote! {
         let mut __tx = __transaction.begin().await;
         let __limited: ::core::option::Option<#output> = __transaction
             .limit({
                 #bindings
-                let #pattern: &mut #ty = __transaction.connection::<#ty>(&mut __tx).await;
+                let #pattern: &mut #ty = #connection;
                 #body
             })
             .await;

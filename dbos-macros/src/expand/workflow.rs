@@ -1,7 +1,7 @@
 //! `#[workflow]`: a function that gives back a call, and a static definition by which a restarted
 //! process finds the body again.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -32,8 +32,11 @@ struct Workflow {
 
 /// Expands `#[workflow(args)] item`.
 pub(crate) fn workflow(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let workflow = Workflow::check(args, Function::read("workflow", item)?)?;
-    Ok(workflow.expand())
+    let function = Function::read("workflow", item)?;
+    if let Some(passed) = route::let_routes_pass("workflow", &args, &function) {
+        return Ok(passed);
+    }
+    Ok(Workflow::check(args, function)?.expand())
 }
 
 impl Workflow {
@@ -120,14 +123,8 @@ impl Workflow {
     /// Where the function stands, what it is called, and the hash of its code.
     fn recorded_function(&self) -> TokenStream {
         let span = self.function.signature.ident.span();
-        let (function, name) = (private("Function", span), private("function_name", span));
-        let name = match &self.args.name {
-            Some(name) => quote!(#name),
-            None => quote!({
-                struct __Here;
-                #name(::core::any::type_name::<__Here>(), ::core::module_path!())
-            }),
-        };
+        let function = private("Function", span);
+        let name = self.args.name.as_ref().map_or_else(|| name_in_source(span), |name| quote!(#name));
         let Function { signature, body, .. } = &self.function;
         let mut code = signature.to_token_stream();
         code.extend(body.clone());
@@ -152,6 +149,17 @@ impl Workflow {
             return quote!(#options::DEFAULT);
         }
         quote!(#options { #attempts #timeout ..#options::DEFAULT })
+    }
+}
+
+/// An expression for the function's name in its module, with its type if it has one: an item inside it knows.
+fn name_in_source(span: Span) -> TokenStream {
+    let name = private("function_name", span);
+    quote! {
+        {
+            struct __Here;
+            #name(::core::any::type_name::<__Here>(), ::core::module_path!())
+        }
     }
 }
 

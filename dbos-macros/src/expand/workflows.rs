@@ -74,7 +74,7 @@ impl Items {
             match Function::parse(&ahead) {
                 Ok(function) => {
                     input.advance_to(&ahead);
-                    items.push(function, owner);
+                    items.push(&function, owner);
                 }
                 Err(_) => input.parse::<ImplItem>()?.to_tokens(&mut items.tokens),
             }
@@ -82,7 +82,7 @@ impl Items {
         Ok(items)
     }
 
-    fn push(&mut self, function: Function, owner: &Type) {
+    fn push(&mut self, function: &Function, owner: &Type) {
         let annotated =
             function.attributes.iter().any(|attribute| is_named(attribute.path(), "workflow") || is_route(attribute));
         if !annotated {
@@ -93,7 +93,7 @@ impl Items {
         for attribute in &function.attributes {
             attribute.to_tokens(&mut self.tokens);
         }
-        let Function { visibility, signature, body, .. } = &function;
+        let Function { visibility, signature, body, .. } = function;
         self.tokens.extend(owner::replace(quote!(#visibility #signature #body), owner));
     }
 }

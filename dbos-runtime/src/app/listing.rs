@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use super::print;
 use crate::Result;
+use crate::catalog::Catalog;
 use crate::http::route::{Route, router_of, routes as registered};
+use crate::registry::{Function, StepFunction, workflows};
 
 /// Prints every endpoint with its function and place.
 pub(super) fn routes() -> Result<ExitCode> {
@@ -19,19 +21,31 @@ pub(super) fn routes() -> Result<ExitCode> {
 }
 
 /// Prints every workflow, step and transaction with its place.
-#[allow(clippy::unnecessary_wraps)] // every command may fail
 pub(super) fn functions() -> Result<ExitCode> {
-    let functions = registered_functions();
-    let wide = widest(functions.iter().map(|(_, name, ..)| *name));
-    for (kind, name, file, line) in functions {
-        print(&format!("{kind:<11}  {name:<wide$}  {file}:{line}"));
+    // Two workflows of one name are a mistake that the program would not start with.
+    Catalog::collect()?;
+    let functions: Vec<_> = listed_workflows().chain(listed_steps()).collect();
+    let wide = widest(functions.iter().map(|(_, name, _)| *name));
+    for (kind, name, place) in functions {
+        print(&format!("{kind:<11}  {name:<wide$}  {place}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Kind, name, file and line of everything registered.
-fn registered_functions() -> Vec<(&'static str, &'static str, &'static str, u32)> {
-    Vec::new()
+/// Kind, name and place.
+type Listed = (&'static str, &'static str, String);
+
+fn listed_workflows() -> impl Iterator<Item = Listed> {
+    workflows().into_iter().map(|workflow| {
+        let Function { name, file, line, .. } = workflow.function();
+        ("workflow", name(), format!("{file}:{line}"))
+    })
+}
+
+fn listed_steps() -> impl Iterator<Item = Listed> {
+    let mut steps: Vec<_> = inventory::iter::<StepFunction>.into_iter().collect();
+    steps.sort_by_key(|step| (step.name, step.file, step.line));
+    steps.into_iter().map(|step| (step.kind, step.name, format!("{}:{}", step.file, step.line)))
 }
 
 /// The endpoints as the start-up lines show them.

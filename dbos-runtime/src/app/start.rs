@@ -89,7 +89,13 @@ async fn serve_on(server: Server, router: Router, engine: Engine, drain: Duratio
         let engine = scope.clone();
         async move { engine.scope(next.run(request)).await }
     }));
-    let stopping = server.run(router, shutdown.requested(), drain * REQUESTS_SHARE / 5).await;
+    // Workflows are handed back while open requests are being answered: others need not wait for those.
+    let handed_back = async {
+        shutdown.requested().await;
+        engine.hand_back().await;
+    };
+    let (stopping, ()) =
+        tokio::join!(server.run(router, shutdown.requested(), drain * REQUESTS_SHARE / 5), handed_back);
     let left = drain.saturating_sub(stopping.elapsed());
     if timeout(left, engine.shutdown()).await.is_err() {
         tracing::warn!("the engine did not shut down in time; its workflows go on where their steps are recorded");

@@ -50,13 +50,11 @@ pub(super) fn encode(error: &sqlx::Error) -> Result<Encoded, String> {
 
 /// The database error that was stored, or the words of an error from elsewhere.
 pub(super) fn decode(text: &str) -> Result<sqlx::Error, String> {
-    match decode_value::<Portable<Kept>>(text) {
-        Ok(portable) => Ok(portable.data.into()),
-        Err(_) => {
-            let portable: Portable<serde_json::Value> = decode_value(text)?;
-            Ok(sqlx::Error::InvalidArgument(portable.message))
-        }
+    if let Ok(portable) = decode_value::<Portable<Kept>>(text) {
+        return Ok(portable.data.into());
     }
+    let portable: Portable<serde_json::Value> = decode_value(text)?;
+    Ok(sqlx::Error::InvalidArgument(portable.message))
 }
 
 impl From<&sqlx::Error> for Kept {

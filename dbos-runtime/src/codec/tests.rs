@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::inputs::ArgCodec;
 use super::nameless::*;
 use super::*;
 use crate::error::Error;
@@ -12,7 +13,7 @@ use crate::error::Error;
 macro_rules! codec {
     ($ty:ty) => {{
         let probe = Probe::<$ty>::NEW;
-        (&&&&&&probe).codec().comparing((&&&&&probe).comparison()).describing((&&&probe).description())
+        (&&&&&&&probe).codec().comparing((&&&&&probe).comparison()).describing((&&&probe).description())
     }};
 }
 
@@ -354,6 +355,29 @@ mod errors {
 
             assert_eq!((back.to_string(), format!("{back:#}"), back.source().map(ToString::to_string)), words);
         }
+    }
+
+    #[test]
+    fn an_error_that_is_only_text_comes_back_as_its_text() {
+        #[derive(Debug)]
+        struct Note(String);
+
+        impl fmt::Display for Note {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl From<Recorded> for Note {
+            fn from(recorded: Recorded) -> Self {
+                Self(recorded.to_string())
+            }
+        }
+        let codec = codec!(Result<u8, Note>);
+
+        let back = codec.decode(&codec.encode(&Err(Note("late".to_owned()))).unwrap()).unwrap();
+
+        assert_eq!(back.unwrap_err().0, "late");
     }
 
     #[test]

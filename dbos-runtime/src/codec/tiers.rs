@@ -42,8 +42,9 @@ pub mod nameless {
     pub use super::{
         ComparesBoth as _, ComparesErrors as _, ComparesNothing as _, ComparesValues as _, ComparesWhole as _,
         DescribesByDebug as _, DescribesByDisplay as _, DescribesNothing as _, HoldsDatabaseError as _,
-        HoldsErrorChain as _, HoldsNoDatabaseError as _, HoldsStdError as _, MissingError as _, MissingValue as _,
-        ViaChain as _, ViaDatabaseError as _, ViaEngineError as _, ViaText as _, ViaTyped as _, ViaValue as _,
+        HoldsErrorChain as _, HoldsNoDatabaseError as _, HoldsStdError as _, MissingError as _, MissingOk as _,
+        MissingValue as _, ViaChain as _, ViaDatabaseError as _, ViaEngineError as _, ViaText as _, ViaTyped as _,
+        ViaValue as _,
     };
 }
 
@@ -75,7 +76,7 @@ pub trait ViaEngineError<R> {
     fn codec(&self) -> Codec<R>;
 }
 
-impl<T: Serialize + DeserializeOwned> ViaEngineError<Result<T, Error>> for &&&&&Probe<Result<T, Error>> {
+impl<T: Serialize + DeserializeOwned> ViaEngineError<Result<T, Error>> for &&&&&&Probe<Result<T, Error>> {
     fn codec(&self) -> Codec<Result<T, Error>> {
         Codec::new(
             |outcome, _| match outcome {
@@ -96,7 +97,7 @@ pub trait ViaDatabaseError<R> {
     fn codec(&self) -> Codec<R>;
 }
 
-impl<T: Serialize + DeserializeOwned> ViaDatabaseError<Result<T, sqlx::Error>> for &&&&Probe<Result<T, sqlx::Error>> {
+impl<T: Serialize + DeserializeOwned> ViaDatabaseError<Result<T, sqlx::Error>> for &&&&&Probe<Result<T, sqlx::Error>> {
     fn codec(&self) -> Codec<Result<T, sqlx::Error>> {
         Codec::new(
             |outcome, _| match outcome {
@@ -117,7 +118,7 @@ pub trait ViaTyped<R> {
     fn codec(&self) -> Codec<R>;
 }
 
-impl<T, E> ViaTyped<Result<T, E>> for &&&Probe<Result<T, E>>
+impl<T, E> ViaTyped<Result<T, E>> for &&&&Probe<Result<T, E>>
 where
     T: Serialize + DeserializeOwned,
     E: Serialize + DeserializeOwned,
@@ -142,7 +143,7 @@ pub trait ViaChain<R> {
     fn codec(&self) -> Codec<R>;
 }
 
-impl<T, E> ViaChain<Result<T, E>> for &&Probe<Result<T, E>>
+impl<T, E> ViaChain<Result<T, E>> for &&&Probe<Result<T, E>>
 where
     T: Serialize + DeserializeOwned,
     E: Display + From<Recorded> + AsRef<dyn StdError + Send + Sync>,
@@ -164,7 +165,7 @@ pub trait ViaText<R> {
     fn codec(&self) -> Codec<R>;
 }
 
-impl<T, E> ViaText<Result<T, E>> for &Probe<Result<T, E>>
+impl<T, E> ViaText<Result<T, E>> for &&Probe<Result<T, E>>
 where
     T: Serialize + DeserializeOwned,
     E: Display + From<Recorded>,
@@ -193,7 +194,7 @@ pub trait ViaValue<R> {
     fn codec(&self) -> Codec<R>;
 }
 
-impl<R: Serialize + DeserializeOwned> ViaValue<R> for Probe<R> {
+impl<R: Serialize + DeserializeOwned> ViaValue<R> for &Probe<R> {
     fn codec(&self) -> Codec<R> {
         Codec::new(
             |value, _| encode_ok(value),
@@ -219,6 +220,23 @@ impl<T: Serialize + DeserializeOwned, E> MissingError<T, E> for &&Probe<Result<T
         E: RecordableError,
     {
         unreachable!("nothing implements `RecordableError`")
+    }
+}
+
+/// Nothing fits, and the value of the `Result` is to blame. There for its message.
+pub trait MissingOk<T, E> {
+    /// Never callable.
+    fn codec(self) -> Codec<Result<T, E>>
+    where
+        T: Recordable;
+}
+
+impl<T, E> MissingOk<T, E> for &Probe<Result<T, E>> {
+    fn codec(self) -> Codec<Result<T, E>>
+    where
+        T: Recordable,
+    {
+        unreachable!("nothing implements `Recordable`")
     }
 }
 

@@ -124,6 +124,10 @@ impl Keeper {
 
     /// One renewal and what follows from it.
     async fn run_once(&mut self, store: &Store) {
+        if self.executor.is_closing() {
+            // Our row is gone on purpose; renewing would take the loss for an accident.
+            return;
+        }
         let started = Instant::now();
         let lease_ms = millis(self.config.lease);
         let renewal = store.renew(&self.executor.application, &self.identity.executor, lease_ms);

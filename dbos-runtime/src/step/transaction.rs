@@ -15,6 +15,7 @@ use crate::executor::{Executor, Signal};
 use crate::store::backend::Dialect;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
+use crate::store::failpoint::DurableWrite;
 use crate::store::retry::{Backoff, is_transient};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
@@ -208,8 +209,12 @@ impl Transaction {
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
         }
+        let write = DurableWrite::begin("commit a transaction").await;
         match within(deadline, connection.commit()).await {
-            Ok(()) => Committed::Yes,
+            Ok(()) => {
+                write.end().await;
+                Committed::Yes
+            }
             Err(error) if is_transient(&error) => self.resolve_unknown_commit(point, &error).await,
             Err(error) => self.fail(self.refused_commit(error)).await,
         }
@@ -285,8 +290,12 @@ impl Transaction {
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => self.fail(self.refused_commit(error)).await,
         }
+        let write = DurableWrite::begin("commit a transaction").await;
         match within(deadline, connection.commit()).await {
-            Ok(()) => Committed::Yes,
+            Ok(()) => {
+                write.end().await;
+                Committed::Yes
+            }
             Err(error @ sqlx::Error::Database(_)) if is_transient(&error) => Committed::Rerun,
             Err(error @ sqlx::Error::Database(_)) => self.fail(self.refused_commit(error)).await,
             // No row of ours tells whether it worked, and running twice would be worse than failing.

@@ -3,6 +3,7 @@
 use super::backend::{Access, Dialect};
 use super::checkpoints::{Checkpoint, fenced_insert};
 use super::connection::Isolation;
+use super::failpoint::DurableWrite;
 use super::sql::Statement;
 use super::{Store, within};
 use crate::error::Result;
@@ -49,7 +50,10 @@ impl Store {
         sent_at_ms: i64,
     ) -> Result<bool> {
         let statement = insert(destination, topic, message, id, sent_at_ms);
-        if !self.insist("send a message", Access::Write, &statement).await?.is_empty() {
+        let write = DurableWrite::begin("send a message").await;
+        let sent = !self.insist("send a message", Access::Write, &statement).await?.is_empty();
+        write.end().await;
+        if sent {
             return Ok(true);
         }
         // Nothing was inserted: sent before under this id, or nobody is there.
@@ -62,7 +66,9 @@ impl Store {
         match self.dialect() {
             Dialect::Postgres => {
                 let statement = on_postgres(checkpoint, topic);
+                let write = DurableWrite::begin("take a message").await;
                 let rows = self.run(Access::Write, &statement).await?;
+                write.end().await;
                 let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
                 if !row.get::<bool>("mine")? {
                     return Ok(Taken::Refused);
@@ -79,6 +85,7 @@ impl Store {
         if self.run(Access::Read, &oldest).await?.is_empty() {
             return Ok(Taken::Nothing);
         }
+        let write = DurableWrite::begin("take a message").await;
         let mut connection = self.begin(Isolation::default()).await?;
         let rows = within(self.deadline(), connection.run(&oldest)).await?;
         let Some(row) = rows.first() else {
@@ -98,6 +105,7 @@ impl Store {
         .bind(checkpoint.step);
         within(self.deadline(), connection.run(&consume)).await?;
         within(self.deadline(), connection.commit()).await?;
+        write.end().await;
         Ok(Taken::Message(message))
     }
 }

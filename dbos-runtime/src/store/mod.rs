@@ -3,6 +3,7 @@
 mod app_migrations;
 pub(crate) mod backend;
 pub(crate) mod connection;
+pub(crate) mod failpoint;
 mod migrate;
 pub(crate) mod notify;
 mod pool;

@@ -2,6 +2,7 @@
 
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
+use super::failpoint::DurableWrite;
 use super::sql::{Row, Statement};
 use super::writer::Write;
 use super::{PORTABLE, Store, within};
@@ -152,18 +153,23 @@ impl Store {
     /// Writes the child's row, its inputs and the parent's step in one commit, if the parent is
     /// still ours. One try; safe to repeat.
     pub(crate) async fn start_child(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
-        match self.dialect() {
-            Dialect::Postgres => {
-                let rows = self.run(Access::Write, &child_on_postgres(start, parent)).await?;
-                let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-                Ok(match (row.get::<i64>("mine")?, row.get::<i64>("made")?) {
-                    (0, _) => ChildStarted::NotMine,
-                    (_, 0) => ChildStarted::IdTaken,
-                    _ => ChildStarted::Created,
-                })
-            }
-            Dialect::Sqlite => self.start_child_on_sqlite(start, parent).await,
-        }
+        let write = DurableWrite::begin("start a child workflow").await;
+        let started = match self.dialect() {
+            Dialect::Postgres => self.start_child_on_postgres(start, parent).await?,
+            Dialect::Sqlite => self.start_child_on_sqlite(start, parent).await?,
+        };
+        write.end().await;
+        Ok(started)
+    }
+
+    async fn start_child_on_postgres(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
+        let rows = self.run(Access::Write, &child_on_postgres(start, parent)).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(match (row.get::<i64>("mine")?, row.get::<i64>("made")?) {
+            (0, _) => ChildStarted::NotMine,
+            (_, 0) => ChildStarted::IdTaken,
+            _ => ChildStarted::Created,
+        })
     }
 
     async fn start_child_on_sqlite(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {

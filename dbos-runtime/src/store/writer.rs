@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Store;
+use super::failpoint::DurableWrite;
 use super::retry::is_transient;
 use crate::error::{Error, Result};
 
@@ -74,11 +75,15 @@ async fn work<W: Write>(store: Store, mut receiver: mpsc::Receiver<Waiting<W>>) 
 
 /// The batch in one commit, or `None` if its members have to be told apart.
 async fn commit_together<W: Write>(store: &Store, writes: &[W]) -> Option<Vec<W::Reply>> {
+    let write = DurableWrite::begin(W::ACTION).await;
     let mut tries = 0;
     let mut pause = Duration::from_millis(20);
     loop {
         match W::commit(store, writes).await {
-            Ok(replies) => return Some(replies),
+            Ok(replies) => {
+                write.end().await;
+                return Some(replies);
+            }
             // An outage concerns all alike, so keeping them together keeps their order and costs least.
             Err(error) if is_transient(&error) => {
                 if tries == BATCH_TRIES {

@@ -84,6 +84,7 @@ pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Res
         tokio::select! {
             () = next => {}
             () = pause(executor.poll_interval) => {}
+            () = executor.closed() => return Err(Error::ShuttingDown),
         }
     }
 }

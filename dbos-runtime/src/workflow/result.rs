@@ -6,7 +6,7 @@ use super::handle::wait_for_outcome;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::codec::{Encoded, WorkflowCodec, engine_error};
 use crate::error::{Error, Result};
-use crate::executor::Executor;
+use crate::executor::{Executor, Signal};
 use crate::status::Status;
 use crate::store::checkpoints::Effect;
 use crate::store::workflows::WorkflowOutcome;
@@ -44,7 +44,8 @@ async fn wait_without_fail(executor: &Executor, workflow: &str, point: &Point) -
     match outcome {
         Ok(outcome) => encode(workflow, outcome),
         Err(error @ Error::NonExistentWorkflow { .. }) => engine_error(&error),
-        Err(error @ Error::Diverged { .. }) => point.run.stop(crate::executor::Signal::Diverged(error)).await,
+        Err(error @ Error::Diverged { .. }) => point.run.stop(Signal::Diverged(error)).await,
+        Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
         Err(error) => point.fail_to_store(&error).await,
     }
 }

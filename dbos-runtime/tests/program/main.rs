@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use dbos::__private::{Application, Arguments, Migrations, Route};
+use dbos::__private::{Application, Migrations};
 use libtest_mimic::{Arguments as TestArguments, Trial};
 use rustix::process::Signal;
 
@@ -17,46 +17,37 @@ use process::{PROGRAM, Program, SUPERVISED};
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
 const SLOW: Duration = Duration::from_millis(300);
 
-macro_rules! route {
-    ($method:literal, $path:literal, $answer:expr) => {
-        dbos::__private::inventory::submit! {
-            Route {
-                method: $method,
-                path: $path,
-                function: "answer",
-                module: module_path!(),
-                file: file!(),
-                line: line!(),
-                handler: |request| {
-                    Box::pin(async move {
-                        #[allow(unused_imports)]
-                        use dbos::__private::respond_tiers::*;
-                        Arguments::read(request, false).await?;
-                        #[allow(clippy::let_unit_value)]
-                        let answer = $answer;
-                        dbos::__private::Respond::of(&answer).respond(answer)
-                    })
-                },
-            }
-        }
-    };
+#[dbos::workflow]
+async fn nothing() -> dbos::Result<()> {
+    nothing_much().await;
+    Ok(())
 }
 
-route!("GET", "/process", std::process::id());
-route!("POST", "/crash/:key?", crash());
-route!("GET", "/slow", {
+#[dbos::step]
+async fn nothing_much() {}
+
+#[dbos::get_api("/process")]
+async fn process_id() -> u32 {
+    std::process::id()
+}
+
+#[dbos::post_api("/crash/:key?")]
+async fn crash(key: Option<String>) {
+    std::process::exit(key.map_or(1, |_| 3));
+}
+
+#[dbos::get_api("/slow")]
+async fn slow() -> &'static str {
     println!("asked");
     // Nothing outside can tell the handler that the signal has arrived.
     tokio::time::timeout(SLOW, std::future::pending::<()>()).await.expect_err("nothing else ends it");
     "slow"
-});
-route!("GET", "/forever", {
-    println!("asked");
-    std::future::pending::<()>().await;
-});
+}
 
-fn crash() {
-    std::process::exit(1);
+#[dbos::get_api("/forever")]
+async fn forever() {
+    println!("asked");
+    std::future::pending().await
 }
 
 fn main() -> ExitCode {
@@ -242,9 +233,12 @@ fn mistakes_in_the_settings_are_one_sentence() {
 
 fn the_other_commands_print_and_end() {
     let mut routes = Program::supervised(&["routes"]);
-    assert!(routes.line().starts_with("POST    /crash/:key?  answer  "));
+    assert!(routes.line().starts_with("POST    /crash/:key?  crash  "));
     assert_eq!(routes.end(), Some(0));
-    assert_eq!(Program::start(&["functions"]).end(), Some(0));
+    let mut functions = Program::start(&["functions"]);
+    assert!(functions.line().starts_with("workflow     nothing"));
+    assert!(functions.line().starts_with("step         nothing_much"));
+    assert_eq!(functions.end(), Some(0));
     let mut migrate = Program::start(&["migrate"]);
     assert_eq!(migrate.line(), "The database is up to date");
     assert_eq!(migrate.end(), Some(0));

@@ -38,14 +38,14 @@ async fn one_transaction() -> Result<()> {
 }
 
 #[workflow]
-async fn parent() -> Result<()> {
+async fn mother() -> Result<()> {
     steps(0).await
 }
 
 const PAID: Topic<String> = Topic::new("paid");
 
 #[workflow]
-async fn receiver() -> Result<Option<String>> {
+async fn payee() -> Result<Option<String>> {
     DBOS::recv(PAID, Duration::from_secs(30)).await
 }
 
@@ -167,8 +167,8 @@ async fn a_received_message_costs_two(database: Database) {
     let (app, mut meter) = metered(&database).await;
 
     let cost = cost(&database, &app, &mut meter, || async {
-        let id = unique("receiver");
-        let handle = DBOS::start_workflow(receiver()).workflow_id(&id).await.unwrap();
+        let id = unique("payee");
+        let handle = DBOS::start_workflow(payee()).workflow_id(&id).await.unwrap();
         DBOS::send(&id, "yes", PAID).await.unwrap();
         handle.workflow_id().to_owned()
     })
@@ -183,7 +183,7 @@ async fn a_received_message_costs_two(database: Database) {
 async fn a_direct_child_costs_three_and_two_looks(database: Database) {
     let (app, mut meter) = metered(&database).await;
 
-    let cost = cost(&database, &app, &mut meter, || started(parent())).await;
+    let cost = cost(&database, &app, &mut meter, || started(mother())).await;
 
     println!("{}: a child without steps costs {cost:?}", database.backend());
     let looks = if database.backend() == Backend::Postgres { 2 } else { 0 };

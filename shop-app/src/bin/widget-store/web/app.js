@@ -8,7 +8,7 @@ const CALMLY_MS = 2500;
 const POLL_TIMEOUT_MS = 4000;
 // The server waits up to a minute for a workflow; give it that, and a little for the way.
 const PRESS_TIMEOUT_MS = 65000;
-const BACK_AGAIN_MS = 7000;
+const SAID_MS = 7000;
 
 const $ = (id) => document.getElementById(id);
 
@@ -146,7 +146,7 @@ function say(state, text) {
   clearTimeout(silence);
   $("banner").dataset.state = state;
   $("banner").textContent = text;
-  if (state === "back") silence = setTimeout(() => say("none", ""), BACK_AGAIN_MS);
+  if (state === "back") silence = setTimeout(() => say("none", ""), SAID_MS);
 }
 
 /* ---- Where we are ---- */
@@ -204,6 +204,7 @@ async function restock() {
     try {
       const answer = await request("POST", "/restock", POLL_TIMEOUT_MS);
       note("restock-note", answer.ok ? "Shelf filled up." : sentence(answer), answer.ok ? "" : "bad");
+      if (answer.ok) setTimeout(note, SAID_MS, "restock-note", "");
     } catch {
       // Not asked again by itself: by then widgets may have been sold, and the shelf would be wrong.
       note("restock-note", "That did not get through. Please try again.", "bad");
