@@ -8,6 +8,7 @@ mod app;
 mod budget;
 mod notify;
 mod one_bad_row;
+mod two_processes;
 mod user_errors;
 mod unknown_commit;
 
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
         one_bad_row::CASES,
         notify::CASES,
         budget::CASES,
+        two_processes::CASES,
     ])
 }
