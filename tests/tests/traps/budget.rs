@@ -71,6 +71,8 @@ async fn metered(database: &Database) -> (App, Meter) {
     };
     let url = proxy.as_ref().map_or(database.url(), Proxy::url);
     let mut config = crate::app::config(url);
+    // On one connection each statement is prepared once.
+    config.pool_size = 1;
     (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
     let app = App::launch_with(config).await;
     with_orders(database).await;
@@ -133,7 +135,7 @@ async fn cost<F: Future<Output = String>>(database: &Database, app: &App, meter:
     }
     let last = &costs[WARM_UP..];
     assert!(last.iter().all(|cost| cost.trips == last[0].trips), "runs differ: {costs:?}");
-    last[0]
+    *last.iter().min_by_key(|cost| cost.trips).expect("there were runs")
 }
 
 async fn started(call: dbos::WorkflowCall<Result<()>>) -> String {

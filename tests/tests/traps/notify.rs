@@ -27,24 +27,23 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
     let app = App::launch(proxy.url()).await;
     with_orders(&database).await;
 
-    app.run(async { talkative().await.unwrap() }).await;
-    while proxy.count("pg_notify") == 0 {
+    let launched = proxy.statements().len();
+
+    app.run(async { DBOS::start_workflow(talkative()).await.unwrap() }).await;
+    database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'", 1).await;
+    while proxy.count("pg_notify(channel") == 0 {
         tokio::task::yield_now().await;
     }
 
-    let mut told = 0;
-    for statement in proxy.statements().iter().filter(|statement| statement.to_lowercase().contains("notify")) {
-        // A statement of its own, which writes nothing that others wait for.
-        assert!(statement.trim_start().starts_with("SELECT pg_notify"), "{statement}");
-        told += 1;
-    }
-    println!("{told} batches of news");
-    // The only transactions of several statements are the user's; whatever stands between their
-    // BEGIN and COMMIT is the user's or the checkpoint.
-    let statements = proxy.statements();
+    let statements = proxy.statements().split_off(launched);
+    let telling: Vec<_> = statements.iter().filter(|statement| statement.to_lowercase().contains("notify")).collect();
+    // A statement of its own, which writes nothing that others wait for. A lone workflow runs one
+    // statement after the other, so one between BEGIN and COMMIT would stand between them here.
+    assert!(telling.iter().all(|statement| statement.starts_with("SELECT pg_notify")), "{telling:?}");
     let begin = statements.iter().position(|statement| statement.starts_with("BEGIN")).expect("one transaction");
     let commit = statements.iter().position(|statement| statement == "COMMIT").expect("one commit");
-    assert!(statements[begin..commit].iter().filter(|statement| statement.contains("dbos.")).count() >= 1);
+    let inside: Vec<_> = statements[begin + 1..commit].iter().filter(|statement| !statement.starts_with("SELECT pg_notify")).collect();
+    assert_eq!(inside.len(), 2, "the user's statement and the checkpoint: {inside:?}");
 }
 
 async fn every_session_is_set_up(database: Database) {

@@ -41,7 +41,7 @@ async fn a_broken_workflow_stops_alone_in_recovery(database: Database) {
     database.execute("UPDATE dbos.workflow_status SET name = 'nobody' WHERE workflow_uuid = 'name'").await;
     database.execute("UPDATE dbos.operation_outputs SET function_id = -5 WHERE workflow_uuid = 'step'").await;
     let number = match database.backend() {
-        Backend::Sqlite => "UPDATE dbos.workflow_status SET recovery_attempts = 'many' WHERE workflow_uuid = 'number'",
+        Backend::Sqlite => "UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = 'soon' WHERE workflow_uuid = 'number'",
         Backend::Postgres => "UPDATE dbos.workflow_status SET recovery_attempts = 9000000000000 WHERE workflow_uuid = 'number'",
     };
     database.execute(number).await;
