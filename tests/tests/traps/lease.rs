@@ -107,18 +107,19 @@ async fn ticking(name: String) -> Result<()> {
 
 /// The old run does not notice at once, for its thread is blocked, and the workflow is claimed again.
 async fn a_run_that_lost_its_workflow_and_got_it_back_goes_on(database: Database) {
-    let app = App::launch_with({
-        let mut config = config(database.url());
-        config.lease = Duration::from_secs(1);
-        config
-    })
-    .await;
-    let handle = app.run(async { DBOS::start_workflow(blocking(2000)).workflow_id("lost").await.unwrap() }).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut config = config(database.url());
+    config.lease = Duration::from_secs(1);
+    // A runtime of its own, so that the blocked thread is none of the test's.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
+    let app = runtime.spawn(App::launch_with(config)).await.unwrap();
+    let start = app.engine.scope(async { DBOS::start_workflow(blocking(2000)).workflow_id("lost").await.unwrap() });
+    let handle = runtime.spawn(start).await.unwrap();
 
     database.execute("UPDATE dbos_rust.executors SET expires_at_ms = 1").await;
+    database.until_count("SELECT recovery_attempts FROM dbos.workflow_status", 2).await;
 
-    handle.result().await.unwrap();
-    let attempts = database.count("SELECT recovery_attempts FROM dbos.workflow_status").await;
-    assert_eq!(attempts, 2);
+    let result = runtime.spawn(async move { handle.result().await });
+    result.await.unwrap().unwrap();
+    assert_eq!(database.count("SELECT recovery_attempts FROM dbos.workflow_status WHERE status = 'SUCCESS'").await, 2);
+    runtime.shutdown_background();
 }
