@@ -191,6 +191,13 @@ impl Executor {
         }
     }
 
+    /// Stops the run of `workflow` that carries `owner`, and no later one.
+    pub(crate) fn stop_run_of(&self, workflow: &str, owner: &str, signal: Signal) {
+        if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
+            run.signal.raise(signal);
+        }
+    }
+
     pub(crate) fn stop_all(&self, signal: &Signal) {
         self.runs().values().for_each(|run| run.signal.raise(signal.clone()));
     }

@@ -80,6 +80,9 @@ async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: 
 }
 
 async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) -> Result<()> {
+    if let Some(reason) = claimed.unreadable {
+        return Err(Error::Unreadable { what: "the row of the workflow".to_owned(), reason });
+    }
     let Some(definition) = executor.workflow(&claimed.name) else {
         return Err(Error::Configuration(format!("this program has no workflow `{}`", claimed.name)));
     };
