@@ -133,6 +133,11 @@ impl Engine {
         context::in_engine(Arc::clone(&self.0.executor), future)
     }
 
+    /// Completes once no workflow runs in this process.
+    pub async fn idle(&self) {
+        self.0.executor.runs_ended().await;
+    }
+
     /// Stops all workflows where they stand and hands them back, for any executor to go on with at
     /// once. From now on starts are refused and those who wait for a workflow are told
     /// [`Error::ShuttingDown`]; transactions outside workflows still work until [`shutdown`](Self::shutdown).

@@ -8,15 +8,9 @@ mod app;
 mod budget;
 mod notify;
 mod one_bad_row;
-mod user_errors;
 mod unknown_commit;
+mod user_errors;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[
-        unknown_commit::CASES,
-        user_errors::CASES,
-        one_bad_row::CASES,
-        notify::CASES,
-        budget::CASES,
-    ])
+    dbos_testkit::main(&[unknown_commit::CASES, user_errors::CASES, one_bad_row::CASES, notify::CASES, budget::CASES])
 }
