@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -59,15 +59,6 @@ impl SignalSlot {
     }
 }
 
-/// What came of an attempt to enter a run.
-pub(crate) enum Entry {
-    Entered(Arc<SignalSlot>),
-    /// Another run of the workflow is under way.
-    Occupied,
-    /// The engine closes.
-    Closed,
-}
-
 /// A run under way in this process.
 #[derive(Clone, Debug)]
 struct ActiveRun {
@@ -89,9 +80,12 @@ pub(crate) struct Executor {
     pub(crate) poll_interval: Duration,
     pub(crate) transaction_deadline: Duration,
     /// Fresh at each process start, and again after a lost lease.
-    id: RwLock<String>,
+    id: Mutex<String>,
     runs: Mutex<HashMap<String, ActiveRun>>,
-    run_ended: Notify,
+    a_run_ended: Notify,
+    /// Held shared by each start from its check to its run, and alone by a shutdown that hands work
+    /// back: a row written after that would belong to nobody.
+    starting: Arc<RwLock<()>>,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: watch::Sender<bool>,
@@ -127,21 +121,22 @@ impl Executor {
             version: parts.version,
             poll_interval: parts.poll_interval,
             transaction_deadline: parts.transaction_deadline,
-            id: RwLock::new(parts.id),
+            id: Mutex::new(parts.id),
             runs: Mutex::default(),
-            run_ended: Notify::new(),
+            a_run_ended: Notify::new(),
+            starting: Arc::default(),
             stuck: Mutex::default(),
             closing: watch::Sender::new(false),
         })
     }
 
     pub(crate) fn id(&self) -> String {
-        self.id.read().expect("no panic while held").clone()
+        self.id.lock().expect("no panic while held").clone()
     }
 
     /// Takes another id, because work under the old one belongs to others now.
     pub(crate) fn rename(&self, id: String) {
-        *self.id.write().expect("no panic while held") = id;
+        *self.id.lock().expect("no panic while held") = id;
     }
 
     pub(crate) fn claimant(&self) -> Claimant {
@@ -152,38 +147,37 @@ impl Executor {
         self.catalog.workflow(name)
     }
 
-    /// Notes a run as under way, unless another run of the workflow is.
-    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Entry {
+    /// Leave to start a workflow; the engine hands nothing back while it is held.
+    pub(crate) async fn start_permit(&self) -> Result<OwnedRwLockReadGuard<()>> {
+        let permit = Arc::clone(&self.starting).read_owned().await;
+        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(permit) }
+    }
+
+    /// Completes once no start is half-way.
+    pub(crate) async fn starts_ended(&self) {
+        drop(self.starting.write().await);
+    }
+
+    /// Notes a run as under way; `None` if one of the same workflow still is.
+    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
         let mut runs = self.runs();
-        if self.is_closing() {
-            return Entry::Closed;
-        }
         if runs.contains_key(workflow) {
-            return Entry::Occupied;
+            return None;
         }
         let signal = Arc::<SignalSlot>::default();
         runs.insert(workflow.to_owned(), ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal) });
         self.stuck.lock().expect("no panic while held").remove(workflow);
-        Entry::Entered(signal)
-    }
-
-    /// Like [`enter`](Self::enter), once the run under way has let go. `owner` has the workflow now,
-    /// so whoever had it before is told to.
-    pub(crate) async fn enter_after(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
-        loop {
-            let ended = self.run_ended.notified();
-            match self.enter(workflow, owner) {
-                Entry::Entered(signal) => return Some(signal),
-                Entry::Closed => return None,
-                Entry::Occupied => self.stop_run(workflow, Signal::LostOwnership),
-            }
-            ended.await;
-        }
+        Some(signal)
     }
 
     pub(crate) fn leave(&self, workflow: &str) {
         self.runs().remove(workflow);
-        self.run_ended.notify_waiters();
+        self.a_run_ended.notify_waiters();
+    }
+
+    /// Completes once `workflow` is not under way here.
+    pub(crate) async fn left(&self, workflow: &str) {
+        self.until_runs(|runs| !runs.contains_key(workflow)).await;
     }
 
     /// `(workflow, owner)` of each run under way.
@@ -197,7 +191,7 @@ impl Executor {
         }
     }
 
-    /// Stops the run under this owner; another one of the same workflow goes on.
+    /// Stops the run of `workflow` that carries `owner`, and no later one.
     pub(crate) fn stop_run_of(&self, workflow: &str, owner: &str, signal: Signal) {
         if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
             run.signal.raise(signal);
@@ -210,9 +204,13 @@ impl Executor {
 
     /// Completes once no run is under way.
     pub(crate) async fn runs_ended(&self) {
+        self.until_runs(HashMap::is_empty).await;
+    }
+
+    async fn until_runs(&self, are: impl Fn(&HashMap<String, ActiveRun>) -> bool) {
         loop {
-            let ended = self.run_ended.notified();
-            if self.runs().is_empty() {
+            let ended = self.a_run_ended.notified();
+            if are(&self.runs()) {
                 return;
             }
             ended.await;
@@ -239,10 +237,6 @@ impl Executor {
     pub(crate) async fn closed(&self) {
         // The sender lives as long as `self`.
         self.closing.subscribe().wait_for(|closing| *closing).await.ok();
-    }
-
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(()) }
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, ActiveRun>> {

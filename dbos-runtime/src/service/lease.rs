@@ -16,9 +16,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::service::identity::{Identity, is_dead};
-use crate::store::{Store, within};
 use crate::store::backend::Dialect;
 use crate::store::executors::{ExecutorRow, Renewal};
+use crate::store::{Store, within};
 
 /// Renewals per lease: several may fail before it runs out.
 const RENEWALS_PER_LEASE: u32 = 5;

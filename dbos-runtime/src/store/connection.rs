@@ -118,7 +118,8 @@ impl Connection {
         match &mut self.link {
             Link::Sqlite(_) => Ok(true),
             Link::Postgres(link) => {
-                let marker = sqlx::query_scalar("SELECT COALESCE(current_setting('dbos.transaction', TRUE), '') = 'open'");
+                let marker =
+                    sqlx::query_scalar("SELECT COALESCE(current_setting('dbos.transaction', TRUE), '') = 'open'");
                 marker.fetch_one(&mut **link).await
             }
         }

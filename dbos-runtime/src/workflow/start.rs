@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::call::Request;
 use super::run::{Execution, spawn};
 use crate::checkpoint::{Point, StepOutcome};
@@ -11,8 +13,8 @@ use crate::codec::{engine_error, read_engine_error};
 use crate::context::engine;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
-use crate::registry::AnyWorkflow;
 use crate::id::{check_key, child_id, random_id, sidestepped_child_id};
+use crate::registry::AnyWorkflow;
 use crate::store::checkpoints::Effect;
 use crate::store::insist;
 use crate::store::starts::{ChildStarted, ParentStep, Start};
@@ -36,17 +38,13 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
         check_key("workflow id", id)?;
     }
     let executor = engine()?;
-    executor.check_open()?;
     let workflow = match &request.child {
         Some(point) => start_child(&executor, &request, point, inputs).await?,
         None => {
             let id = request.id.clone().unwrap_or_else(random_id);
             let row = row(&executor, &request, id, inputs, None);
-            // In a task of its own: once the row is on its way, it needs somebody to run it, even if
-            // the caller goes away (a browser hangs up) or loses its patience.
-            let started = start_outside(Arc::clone(&executor), request.workflow, row);
             tokio::select! {
-                started = tokio::spawn(started) => started.unwrap_or(Err(Error::ShuttingDown))?,
+                started = start_outside(&executor, &request, row) => started?,
                 () = pause(PATIENCE) => return Err(out_of_reach()),
             }
         }
@@ -83,22 +81,57 @@ fn row(executor: &Executor, request: &Request, id: String, inputs: String, paren
     }
 }
 
-async fn start_outside(executor: Arc<Executor>, definition: &'static dyn AnyWorkflow, row: Start) -> Result<String> {
+async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) -> Result<String> {
     let workflow = row.workflow.clone();
-    if executor.starts.commit(row.clone()).await? {
-        run_fresh(&executor, definition, row);
-        return Ok(workflow);
-    }
-    let Some(existing) = executor.store.workflow_status(&workflow).await? else {
-        return Err(Error::NonExistentWorkflow { workflow });
-    };
-    if existing.creator.as_ref() == Some(&row.owner) {
-        // Our first try was committed although its answer was lost.
-        run_fresh(&executor, definition, row);
-    } else {
-        attach(&existing, &row)?;
+    match create(executor, request, row.clone(), None).await? {
+        Created::Running => {}
+        Created::Existing(existing) => attach(&existing, &row)?,
+        Created::NotMine => unreachable!("only a parent can be lost"),
     }
     Ok(workflow)
+}
+
+/// What became of an attempt to make a workflow.
+enum Created {
+    /// It is made and runs.
+    Running,
+    /// The id was taken already.
+    Existing(Box<WorkflowStatus>),
+    /// The parent is no longer ours.
+    NotMine,
+}
+
+/// Writes the row and runs it, in a task of its own: the caller may be dropped at any moment (a
+/// browser that goes away, a parent that is cancelled), and a row without a run would wait for ever.
+async fn create(
+    executor: &Arc<Executor>,
+    request: &Request,
+    row: Start,
+    parent: Option<ParentStep>,
+) -> Result<Created> {
+    let (executor, definition) = (Arc::clone(executor), request.workflow);
+    let task = async move {
+        let _permit = executor.start_permit().await?;
+        let made = match &parent {
+            None => executor.starts.commit(row.clone()).await?,
+            Some(parent) => {
+                match insist("start a child workflow", || executor.store.start_child(&row, parent)).await? {
+                    ChildStarted::Created => true,
+                    ChildStarted::IdTaken => false,
+                    ChildStarted::NotMine => return Ok(Created::NotMine),
+                }
+            }
+        };
+        if !made && let Some(existing) = executor.store.workflow_status(&row.workflow).await? {
+            // If it carries our token, our first try was committed although its answer was lost.
+            if existing.creator.as_ref() != Some(&row.owner) {
+                return Ok(Created::Existing(Box::new(existing)));
+            }
+        }
+        run_fresh(&executor, definition, row);
+        Ok(Created::Running)
+    };
+    tokio::spawn(task.in_current_span()).await.unwrap_or(Err(Error::ShuttingDown))
 }
 
 /// Checks that `existing` is a run of the function that was called.
@@ -141,14 +174,10 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
     let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point));
     let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
     loop {
-        // In a task of its own, for the parent may be stopped here.
-        let made = make_child(Arc::clone(executor), request.workflow, row.clone(), parent.clone());
-        let made = tokio::spawn(made).await.unwrap_or(Err(Error::ShuttingDown));
-        let existing = match made {
-            Ok(Made::Running) => return Ok(row.workflow),
-            Ok(Made::TakenBy(existing)) => *existing,
-            Ok(Made::Gone) => continue,
-            Ok(Made::NotMine) => point.run.stop(Signal::LostOwnership).await,
+        let existing = match create(executor, request, row.clone(), Some(parent.clone())).await {
+            Ok(Created::Running) => return Ok(row.workflow),
+            Ok(Created::Existing(existing)) => existing,
+            Ok(Created::NotMine) => point.run.stop(Signal::LostOwnership).await,
             Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
             Err(error) => point.fail_to_store(&error).await,
         };
@@ -160,41 +189,6 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
         }
         return record_attachment(point, &existing, &row).await;
     }
-}
-
-/// What came of making a child.
-enum Made {
-    /// It exists and runs here.
-    Running,
-    /// Its id is taken.
-    TakenBy(Box<WorkflowStatus>),
-    /// Its id was taken, and is no more.
-    Gone,
-    /// The parent is no longer ours.
-    NotMine,
-}
-
-async fn make_child(
-    executor: Arc<Executor>,
-    definition: &'static dyn AnyWorkflow,
-    row: Start,
-    parent: ParentStep,
-) -> Result<Made> {
-    match insist("start a child workflow", || executor.store.start_child(&row, &parent)).await? {
-        ChildStarted::Created => {
-            run_fresh(&executor, definition, row);
-            return Ok(Made::Running);
-        }
-        ChildStarted::NotMine => return Ok(Made::NotMine),
-        ChildStarted::IdTaken => {}
-    }
-    let Some(existing) = executor.store.workflow_status(&row.workflow).await? else { return Ok(Made::Gone) };
-    if existing.creator.as_ref() == Some(&row.owner) {
-        // Our first try was committed although its answer was lost.
-        run_fresh(&executor, definition, row);
-        return Ok(Made::Running);
-    }
-    Ok(Made::TakenBy(Box::new(existing)))
 }
 
 /// Records that the child is a workflow that exists already, or that it is another function's.

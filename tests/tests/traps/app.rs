@@ -62,7 +62,11 @@ pub(crate) async fn doubled(database: &Database) -> Vec<Vec<Option<String>>> {
 #[transaction]
 pub(crate) async fn order(tx: &mut Tx, item: &str) -> Result<String> {
     let workflow = dbos::DBOS::workflow_id();
-    tx.query("INSERT INTO orders (workflow, item) VALUES ($1, $2)").bind(workflow).bind(item.to_owned()).execute().await?;
+    tx.query("INSERT INTO orders (workflow, item) VALUES ($1, $2)")
+        .bind(workflow)
+        .bind(item.to_owned())
+        .execute()
+        .await?;
     Ok(format!("ordered {item}"))
 }
 

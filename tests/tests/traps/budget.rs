@@ -110,7 +110,12 @@ async fn commits(connection: &mut SqliteConnection) -> usize {
 }
 
 /// The cost of each of the last runs; they must not differ.
-async fn cost<F: Future<Output = String>>(database: &Database, app: &App, meter: &mut Meter, run: impl Fn() -> F) -> Cost {
+async fn cost<F: Future<Output = String>>(
+    database: &Database,
+    app: &App,
+    meter: &mut Meter,
+    run: impl Fn() -> F,
+) -> Cost {
     let mut costs = Vec::new();
     for _ in 0..WARM_UP + RUNS {
         if let Meter::Sqlite(connection) = meter {
@@ -118,7 +123,8 @@ async fn cost<F: Future<Output = String>>(database: &Database, app: &App, meter:
         }
         let before = meter.read().await;
         let id = app.run(run()).await;
-        let ended = format!("SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = '{id}' AND status = 'SUCCESS'");
+        let ended =
+            format!("SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = '{id}' AND status = 'SUCCESS'");
         database.until_count(&ended, 1).await;
         // What is told afterwards is told by now, or soon.
         let mut after = meter.read().await;

@@ -23,11 +23,7 @@ behaviours! { unknown_commit:
 
 /// The ways to lose a statement or its answer.
 fn losses(statement: &str) -> [Fault; 3] {
-    [
-        Fault::at(statement),
-        Fault::at(statement).losing_the_reply(),
-        Fault::at(statement).silencing_the_reply(),
-    ]
+    [Fault::at(statement), Fault::at(statement).losing_the_reply(), Fault::at(statement).silencing_the_reply()]
 }
 
 /// Loses `statement` in each way, in turn, while a workflow shops.
@@ -46,9 +42,12 @@ async fn shopping_survives(database: Database, statement: &str) {
         proxy.struck(number + 1).await;
         let orders = format!("SELECT count(*) FROM orders WHERE workflow = '{id}'");
         assert_eq!(database.count(&orders).await, 2, "{fault:?}");
-        let steps = format!("SELECT count(*) FROM dbos.operation_outputs WHERE workflow_uuid = '{id}' AND error IS NULL");
+        let steps =
+            format!("SELECT count(*) FROM dbos.operation_outputs WHERE workflow_uuid = '{id}' AND error IS NULL");
         assert_eq!(database.count(&steps).await, 4, "{fault:?}");
-        let ended = format!("SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = '{id}' AND status = 'SUCCESS' AND recovery_attempts = 1");
+        let ended = format!(
+            "SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = '{id}' AND status = 'SUCCESS' AND recovery_attempts = 1"
+        );
         assert_eq!(database.count(&ended).await, 1, "{fault:?}");
         assert_eq!(runs_of(&name), 2, "{fault:?}");
     }
@@ -126,7 +125,10 @@ async fn a_received_message(database: Database) {
         proxy.struck(number + 1).await;
     }
     assert_eq!(database.count("SELECT count(*) FROM dbos.notifications WHERE consumed").await, 3);
-    assert_eq!(database.count("SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.recv'").await, 3);
+    assert_eq!(
+        database.count("SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.recv'").await,
+        3
+    );
 }
 
 #[workflow]
@@ -172,7 +174,9 @@ async fn a_child_start(database: Database) {
     let proxy = Proxy::before(database.url()).await;
     let app = App::launch(proxy.url()).await;
 
-    for (number, fault) in losses("FROM fence\n           ON CONFLICT (workflow_uuid) DO NOTHING").into_iter().enumerate() {
+    for (number, fault) in
+        losses("FROM fence\n           ON CONFLICT (workflow_uuid) DO NOTHING").into_iter().enumerate()
+    {
         let name = unique("child");
         proxy.arm(fault.clone());
 
