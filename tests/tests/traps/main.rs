@@ -9,6 +9,7 @@ mod black_hole;
 mod budget;
 mod busy_file;
 mod cancelled;
+mod durability;
 mod lease;
 mod notify;
 mod one_bad_row;
@@ -30,5 +31,6 @@ fn main() -> ExitCode {
         budget::CASES,
         two_processes::CASES,
         lease::CASES,
+        durability::CASES,
     ])
 }

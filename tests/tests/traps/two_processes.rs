@@ -17,15 +17,17 @@ behaviours! { two_processes:
 const ENDED: &str = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'";
 const PASSED: &str = "SELECT count(*) FROM passed";
 
+pub(crate) const WALKER: &str = env!("CARGO_BIN_EXE_walker");
+
 /// What the processes share besides the database.
-struct Place {
-    folder: TempDir,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
     ledger: Ledger,
-    database: Database,
+    pub(crate) database: Database,
 }
 
 impl Place {
-    async fn new(database: Database) -> Self {
+    pub(crate) async fn new(database: Database) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::at(folder.path().join("ledger"));
         database.execute("CREATE TABLE passed (workflow TEXT NOT NULL, process BIGINT NOT NULL)").await;
@@ -34,9 +36,14 @@ impl Place {
 
     /// Launches a process with an inbox of its own.
     async fn launch(&self, name: &str, lease: Duration) -> Process {
+        self.launch_as(Program::new(WALKER), name, lease).await
+    }
+
+    /// The same, with the walker run by another program.
+    pub(crate) async fn launch_as(&self, program: Program, name: &str, lease: Duration) -> Process {
         let inbox = self.folder.path().join(name);
         fs::create_dir_all(&inbox).unwrap();
-        let process = Program::new(env!("CARGO_BIN_EXE_walker"))
+        let process = program
             .env("DATABASE", self.database.url())
             .env("LEDGER", self.ledger.path())
             .env("GATE", self.folder.path().join("gate"))
@@ -47,11 +54,11 @@ impl Place {
         process
     }
 
-    fn ask(&self, name: &str, workflow: &str) {
+    pub(crate) fn ask(&self, name: &str, workflow: &str) {
         fs::write(self.folder.path().join(name).join(workflow), "").unwrap();
     }
 
-    fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         fs::write(self.folder.path().join("gate"), "").unwrap();
     }
 
