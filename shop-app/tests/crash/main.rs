@@ -1,0 +1,16 @@
+//! The shop, killed wherever it can be killed: at each durable write, at any time, beside a second one.
+
+use std::process::ExitCode;
+
+mod books;
+mod commits;
+mod grid;
+mod paths;
+mod random_kills;
+#[path = "../shop.rs"]
+mod shop;
+mod two_processes;
+
+fn main() -> ExitCode {
+    dbos_testkit::main(&[grid::CASES, random_kills::CASES, two_processes::CASES])
+}
