@@ -7,7 +7,7 @@ mod commits;
 mod grid;
 mod paths;
 mod random_kills;
-#[path = "../shop.rs"]
+#[path = "../shop/mod.rs"]
 mod shop;
 mod two_processes;
 

@@ -88,7 +88,7 @@ async fn buy(buyer: u64, seed: u64, branch: Branch, ledger: Ledger, closing: Arc
     let mut random = Random::new(seed.wrapping_add(1 + buyer));
     let mut bought = 0;
     while !closing.load(Ordering::SeqCst) {
-        let customer = Customer::new(&branch, format!("{buyer}-{bought}"), &ledger);
+        let customer = Customer::new(&branch, format!("{buyer}-{bought}"), Some(&ledger));
         let checkout = customer.checkout().await;
         assert_eq!((checkout.status, &checkout.body), (200, &customer.key));
         sleep(Duration::from_millis(random.below(300))).await;

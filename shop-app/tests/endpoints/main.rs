@@ -1,2 +1,15 @@
-//! x
-fn main() {}
+//! What the shop answers: every endpoint, every mistake of a caller, and strangers of every kind.
+
+use std::process::ExitCode;
+
+mod checkout;
+mod crowds;
+mod cuts;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod strangers;
+mod table;
+
+fn main() -> ExitCode {
+    dbos_testkit::main(&[table::CASES, checkout::CASES, crowds::CASES, strangers::CASES, cuts::CASES])
+}
