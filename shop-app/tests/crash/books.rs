@@ -143,12 +143,11 @@ async fn against_ledger(database: &Database, ledger: &Ledger) -> Vec<String> {
         let state = order.map(|(_, state)| state.as_str());
         let agrees = match (request, status) {
             ("checkout", "200") => answer == key && order.is_some(),
-            ("checkout", "409") => order.is_none(),
             ("paid", "200") => state == Some("1") && order.is_some_and(|(order, _)| order == answer),
             ("failed", "200") => state == Some("-1") && order.is_some_and(|(order, _)| order == answer),
             ("paid", "409") => state == Some("-1"),
             ("failed", "409") => state == Some("1"),
-            ("paid" | "failed", "404") => order.is_none(),
+            ("checkout", "409") | ("paid" | "failed", "404") => order.is_none(),
             _ => false,
         };
         if !agrees {

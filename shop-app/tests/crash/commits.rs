@@ -19,10 +19,10 @@ impl Commits {
     pub(crate) async fn from_now(database: &Database) -> Self {
         match database.backend() {
             Backend::Sqlite => {
-                let options = SqliteConnectOptions::from_str(database.url()).unwrap();
-                let mut reader = options.connect().await.unwrap();
+                let options = SqliteConnectOptions::from_str(database.url()).expect("the URL of a test is valid");
+                let mut reader = options.connect().await.expect("a reader");
                 for sql in ["BEGIN", "SELECT count(*) FROM products"] {
-                    sqlx::raw_sql(sql).execute(&mut reader).await.unwrap();
+                    sqlx::raw_sql(sql).execute(&mut reader).await.expect("a snapshot");
                 }
                 let (salts, before) = sqlite_log(database);
                 Self::Sqlite { salts, before, _reader: reader }
@@ -78,8 +78,8 @@ fn sqlite_log(database: &Database) -> ([u8; 8], usize) {
     const FRAME_HEADER: usize = 24;
     let path = database.path().expect("a file").with_extension("sqlite-wal");
     let log = std::fs::read(path).expect("a log");
-    let page = u32::from_be_bytes(log[8..12].try_into().unwrap()) as usize;
-    let salts: [u8; 8] = log[16..24].try_into().unwrap();
+    let page = u32::from_be_bytes(log[8..12].try_into().expect("four or eight bytes")) as usize;
+    let salts: [u8; 8] = log[16..24].try_into().expect("four or eight bytes");
     let frames = log[HEADER..].chunks_exact(FRAME_HEADER + page).take_while(|frame| frame[8..16] == salts);
     (salts, frames.filter(|frame| frame[4..8] != [0; 4]).count())
 }

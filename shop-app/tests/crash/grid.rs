@@ -17,6 +17,7 @@ dbos_testkit::behaviours! { grid:
     a_denied_checkout_survives_a_crash_at_each_write within 3600,
     a_checkout_that_times_out_survives_a_crash_at_each_write within 3600,
     a_sold_out_checkout_survives_a_crash_at_each_write within 3600,
+    a_checkout_survives_a_second_crash_while_it_recovers within 3600,
     a_checkout_that_waits_for_its_payment_writes_nothing,
 }
 
@@ -49,6 +50,15 @@ async fn a_sold_out_checkout_survives_a_crash_at_each_write(database: Database) 
     crash_everywhere(Path::SoldOut, database).await;
 }
 
+/// The first writes of a shop that was started after a crash: the claim, then the rest of the order.
+async fn a_checkout_survives_a_second_crash_while_it_recovers(database: Database) {
+    let backend = database.backend();
+    let points = sides(4);
+    for point in choose(&points) {
+        assert!(crash_at(Path::Paid, &["after:8", &point], backend).await, "{point} is not reached");
+    }
+}
+
 /// However often it looks whether there is a message.
 async fn a_checkout_that_waits_for_its_payment_writes_nothing(database: Database) {
     let branch = Path::Paid.branch(database.url());
@@ -64,14 +74,12 @@ async fn a_checkout_that_waits_for_its_payment_writes_nothing(database: Database
 async fn crash_everywhere(path: Path, database: Database) {
     let backend = database.backend();
     let writes = record(path, database).await;
-    let points: Vec<_> =
-        (1..=writes).flat_map(|write| ["before", "after"].map(|side| format!("{side}:{write}"))).collect();
-    let chosen = choose(&points);
+    let chosen = choose(&sides(writes));
     let mut unreached = Vec::new();
     for point in &chosen {
         let mut reached = false;
         for _ in 0..TRIES {
-            reached = reached || crash_at(path, point, backend).await;
+            reached = reached || crash_at(path, &[point], backend).await;
         }
         if !reached {
             unreached.push(point.as_str());
@@ -115,33 +123,42 @@ fn spoken(shop: &Process, text: &str) -> Vec<String> {
     shop.lines().into_iter().filter(|line| line.contains(text)).collect()
 }
 
-/// Kills the shop at `point`, starts it again and checks what became of the checkout; `false` if the
-/// checkout was over before the point was reached.
-async fn crash_at(path: Path, point: &str, backend: Backend) -> bool {
+fn sides(writes: usize) -> Vec<String> {
+    (1..=writes).flat_map(|write| ["before", "after"].map(|side| format!("{side}:{write}"))).collect()
+}
+
+/// Kills the shop at the first point, starts it again, kills it at the next, and so on; then checks
+/// what became of the checkout. `false` if it was over before a point was reached.
+async fn crash_at(path: Path, points: &[&str], backend: Backend) -> bool {
     let database = Database::fresh(backend).await;
     let folder = tempfile();
     let ledger = Ledger::at(folder.path().join("ledger"));
     let branch = path.branch(database.url());
-    let shop = branch.clone().env("DBOS_FAILPOINT", point).open().await;
-    stock(&database, path.stock()).await;
     let customer = Customer::new(&branch, "abcde-12345", Some(&ledger));
     let walk = finish(path, &customer, &database);
     tokio::pin!(walk);
-    let over = tokio::select! {
-        biased;
-        _ = shop.wait_for_line("failpoint ") => false,
-        () = &mut walk => true,
-    };
-    if over && tokio::time::timeout(GRACE, shop.wait_for_line("failpoint ")).await.is_err() {
-        return false;
+    let mut over = false;
+    for (crash, point) in points.iter().enumerate() {
+        let shop = branch.clone().env("DBOS_FAILPOINT", *point).open().await;
+        if crash == 0 {
+            stock(&database, path.stock()).await;
+        }
+        tokio::select! {
+            biased;
+            _ = shop.wait_for_line("failpoint ") => {}
+            () = &mut walk, if !over => over = true,
+        }
+        if over && tokio::time::timeout(GRACE, shop.wait_for_line("failpoint ")).await.is_err() {
+            return false;
+        }
+        shop.kill().await;
     }
-    shop.kill().await;
     let _shop = branch.open().await;
     if !over {
         walk.await;
     }
     finish(path, &customer, &database).await;
-    audit(path, &customer, &database, &ledger, point).await;
+    audit(path, &customer, &database, &ledger, &points.join(" and ")).await;
     true
 }
 

@@ -1,5 +1,7 @@
 //! The shop, killed wherever it can be killed: at each durable write, at any time, beside a second one.
 
+#![expect(clippy::disallowed_methods, reason = "a test lets time go by for another process")]
+
 use std::process::ExitCode;
 
 mod books;

@@ -52,6 +52,8 @@ async fn twelve_buyers_are_served_whenever_the_shop_is_killed(database: Database
     let (audits, mut wrong) = auditor.await.expect("the auditor never panics");
     database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING'", 0).await;
     wrong.extend(final_audit(&database, STOCK, &ledger).await);
+    // Of the dead nothing is left but what they did.
+    database.until_count("SELECT count(*) FROM dbos_rust.executors", 1).await;
     let restarts = shop.lines().iter().filter(|line| line.contains("died: ")).count();
     println!(
         "random kills: {} {kills} kills, {restarts} restarts, {bought} checkouts, {audits} audits, {} violations",

@@ -88,7 +88,7 @@ async fn orders_stay_in_order_and_their_time_moves(database: Database) {
     let numbers = |orders: &[Value]| orders.iter().map(|order| order["order_id"].as_i64()).collect::<Vec<_>>();
     assert_eq!(numbers(&before), [Some(1), Some(2), Some(3)]);
     assert_eq!(numbers(&after), numbers(&before), "also after the first was changed last");
-    let time = |orders: &[Value], nth: usize| orders[nth]["last_update_time"].as_str().unwrap().to_owned();
+    let time = |orders: &[Value], nth: usize| orders[nth]["last_update_time"].as_str().expect("a time").to_owned();
     assert!(time(&after, 0) > time(&before, 0), "{} is after {}", time(&after, 0), time(&before, 0));
     assert_eq!(time(&after, 1), time(&before, 1));
     let shape = time(&after, 0);
