@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -80,9 +80,12 @@ pub(crate) struct Executor {
     pub(crate) poll_interval: Duration,
     pub(crate) transaction_deadline: Duration,
     /// Fresh at each process start, and again after a lost lease.
-    id: RwLock<String>,
+    id: Mutex<String>,
     runs: Mutex<HashMap<String, ActiveRun>>,
-    all_ended: Notify,
+    a_run_ended: Notify,
+    /// Held shared by each start from its check to its run, and alone by a shutdown that hands work
+    /// back: a row written after that would belong to nobody.
+    starting: Arc<RwLock<()>>,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: watch::Sender<bool>,
@@ -118,21 +121,22 @@ impl Executor {
             version: parts.version,
             poll_interval: parts.poll_interval,
             transaction_deadline: parts.transaction_deadline,
-            id: RwLock::new(parts.id),
+            id: Mutex::new(parts.id),
             runs: Mutex::default(),
-            all_ended: Notify::new(),
+            a_run_ended: Notify::new(),
+            starting: Arc::default(),
             stuck: Mutex::default(),
             closing: watch::Sender::new(false),
         })
     }
 
     pub(crate) fn id(&self) -> String {
-        self.id.read().expect("no panic while held").clone()
+        self.id.lock().expect("no panic while held").clone()
     }
 
     /// Takes another id, because work under the old one belongs to others now.
     pub(crate) fn rename(&self, id: String) {
-        *self.id.write().expect("no panic while held") = id;
+        *self.id.lock().expect("no panic while held") = id;
     }
 
     pub(crate) fn claimant(&self) -> Claimant {
@@ -143,10 +147,21 @@ impl Executor {
         self.catalog.workflow(name)
     }
 
-    /// Notes a run as under way; `None` if it is under way already or the engine closes.
+    /// Leave to start a workflow; the engine hands nothing back while it is held.
+    pub(crate) async fn start_permit(&self) -> Result<OwnedRwLockReadGuard<()>> {
+        let permit = Arc::clone(&self.starting).read_owned().await;
+        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(permit) }
+    }
+
+    /// Completes once no start is half-way.
+    pub(crate) async fn starts_ended(&self) {
+        drop(self.starting.write().await);
+    }
+
+    /// Notes a run as under way; `None` if one of the same workflow still is.
     pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
         let mut runs = self.runs();
-        if self.is_closing() || runs.contains_key(workflow) {
+        if runs.contains_key(workflow) {
             return None;
         }
         let signal = Arc::<SignalSlot>::default();
@@ -156,11 +171,13 @@ impl Executor {
     }
 
     pub(crate) fn leave(&self, workflow: &str) {
-        let mut runs = self.runs();
-        runs.remove(workflow);
-        if runs.is_empty() {
-            self.all_ended.notify_waiters();
-        }
+        self.runs().remove(workflow);
+        self.a_run_ended.notify_waiters();
+    }
+
+    /// Completes once `workflow` is not under way here.
+    pub(crate) async fn left(&self, workflow: &str) {
+        self.until_runs(|runs| !runs.contains_key(workflow)).await;
     }
 
     /// `(workflow, owner)` of each run under way.
@@ -174,15 +191,26 @@ impl Executor {
         }
     }
 
+    /// Stops the run of `workflow` that carries `owner`, and no later one.
+    pub(crate) fn stop_run_of(&self, workflow: &str, owner: &str, signal: Signal) {
+        if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
+            run.signal.raise(signal);
+        }
+    }
+
     pub(crate) fn stop_all(&self, signal: &Signal) {
         self.runs().values().for_each(|run| run.signal.raise(signal.clone()));
     }
 
     /// Completes once no run is under way.
     pub(crate) async fn runs_ended(&self) {
+        self.until_runs(HashMap::is_empty).await;
+    }
+
+    async fn until_runs(&self, are: impl Fn(&HashMap<String, ActiveRun>) -> bool) {
         loop {
-            let ended = self.all_ended.notified();
-            if self.runs().is_empty() {
+            let ended = self.a_run_ended.notified();
+            if are(&self.runs()) {
                 return;
             }
             ended.await;
@@ -209,10 +237,6 @@ impl Executor {
     pub(crate) async fn closed(&self) {
         // The sender lives as long as `self`.
         self.closing.subscribe().wait_for(|closing| *closing).await.ok();
-    }
-
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(()) }
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, ActiveRun>> {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use super::call::{BodyOutcome, Placed, Step};
 use crate::checkpoint::Point;
@@ -17,7 +16,7 @@ use crate::store::backend::Dialect;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
 use crate::store::failpoint::DurableWrite;
-use crate::store::retry::{Backoff, is_transient};
+use crate::store::retry::{Backoff, is_refused_write, is_transient, is_worth_rerunning};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
 use crate::store::{insist, within};
@@ -87,8 +86,7 @@ impl Transaction {
         };
         match opened {
             Ok(connection) => {
-                self.note_open(Some(Instant::now()));
-                Tx::new(connection, store.dialect(), executor.clock.clone())
+                Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only)
             }
             Err(error) => self.fail(error).await,
         }
@@ -109,9 +107,32 @@ impl Transaction {
         }
     }
 
+    /// Runs one attempt's body for no longer than a transaction may be open; `None` if it took longer.
+    ///
+    /// A line that died under one of the body's statements looks like a slow body, so the body runs
+    /// again, a few times.
+    pub async fn limit<F: Future>(&self, attempt: F) -> Option<F::Output> {
+        let limit = self.executor().transaction_deadline;
+        if let Ok(outcome) = tokio::time::timeout(limit, attempt).await {
+            return Some(outcome);
+        }
+        let name = self.context.name;
+        tracing::warn!(transaction = name, "transaction was open for too long");
+        if self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
+            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            self.fail(Error::StepTimedOut { step: name.to_owned(), after_ms }).await
+        }
+        None
+    }
+
+    /// Whether the body failed with an error of the database that a rerun may mend.
+    pub fn is_transient(&self, error: Option<&sqlx::Error>) -> bool {
+        // A body that writes although it promised not to would write again.
+        error.is_some_and(|error| is_worth_rerunning(error) && !(self.options.read_only && is_refused_write(error)))
+    }
+
     /// Commits or rolls back what the body did. `None` if the body should run again.
     pub async fn finish(&self, mut tx: Tx, outcome: BodyOutcome, database_trouble: bool) -> Option<BodyOutcome> {
-        self.note_open(None);
         let encoded = match outcome {
             Ok(encoded) => encoded,
             Err(reason) => return Some(Err(reason)),
@@ -121,8 +142,7 @@ impl Transaction {
                 self.wait_for_rerun().await;
                 return None;
             }
-            // A rollback that fails closes the connection, which rolls back too.
-            tx.into_connection().rollback().await.ok();
+            self.roll_back(tx.into_connection()).await;
             return Some(Ok(self.record_alone(encoded).await));
         }
         match self.commit(tx, &encoded).await {
@@ -133,6 +153,11 @@ impl Transaction {
                 None
             }
         }
+    }
+
+    /// A rollback that fails, or takes too long, closes the connection, which rolls back too.
+    async fn roll_back(&self, connection: Connection) {
+        within(self.executor().store.deadline(), connection.rollback()).await.ok();
     }
 
     async fn wait_for_rerun(&self) {
@@ -150,7 +175,9 @@ impl Transaction {
         // The user's error does not show what happened. On Postgres a failed statement leaves the
         // transaction aborted, and so tells that there was something; but it may be the body's own
         // mistake, so the patience is limited.
-        let aborted = tx.dialect() == Dialect::Postgres && tx.connection().is_aborted().await;
+        let deadline = self.executor().store.deadline();
+        let aborted = tx.dialect() == Dialect::Postgres
+            && within(deadline, tx.connection().run_script("SELECT 1")).await.is_err();
         aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) < BLIND_RERUNS
     }
 
@@ -169,7 +196,7 @@ impl Transaction {
         match within(deadline, self.write_checkpoint(&mut connection, &mut checkpoint)).await {
             Ok(Fenced::Written) => {}
             Ok(Fenced::Refused) => {
-                connection.rollback().await.ok();
+                self.roll_back(connection).await;
                 return match point.explain_refusal().await {
                     Some(recorded) => Committed::Adopted(recorded.into_encoded()),
                     None => Committed::Rerun,
@@ -184,7 +211,7 @@ impl Transaction {
                 .await
             }
             Ok(Fenced::Unreachable(workflow)) => {
-                connection.rollback().await.ok();
+                self.roll_back(connection).await;
                 self.fail(Error::NonExistentWorkflow { workflow }).await
             }
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
@@ -196,8 +223,14 @@ impl Transaction {
                 write.end().await;
                 Committed::Yes
             }
-            Err(error) => self.resolve_unknown_commit(point, &error).await,
+            Err(error) if is_transient(&error) => self.resolve_unknown_commit(point, &error).await,
+            Err(error) => self.fail(self.refused_commit(error)).await,
         }
+    }
+
+    /// A constraint that is checked at the end, for example: it would fail again.
+    fn refused_commit(&self, error: sqlx::Error) -> Error {
+        Error::database(&format!("commit transaction `{}`", self.context.name), error)
     }
 
     /// A COMMIT whose answer is missing may have worked. Our own row tells.
@@ -255,8 +288,15 @@ impl Transaction {
         let executor = self.executor();
         let deadline = executor.store.deadline();
         let mut connection = tx.into_connection();
-        if !matches!(within(deadline, connection.is_still_open()).await, Ok(true)) {
-            return Committed::Rerun;
+        let still_open = async {
+            let open = connection.is_still_open().await?;
+            Ok(open && connection.has_marker().await?)
+        };
+        match within(deadline, still_open).await {
+            Ok(true) => {}
+            Ok(false) => self.fail(self.ended_by_itself()).await,
+            Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
+            Err(error) => self.fail(self.refused_commit(error)).await,
         }
         let write = DurableWrite::begin("commit a transaction").await;
         match within(deadline, connection.commit()).await {
@@ -264,10 +304,8 @@ impl Transaction {
                 write.end().await;
                 Committed::Yes
             }
-            Err(sqlx::Error::Database(error)) => {
-                tracing::debug!(%error, "commit refused");
-                Committed::Rerun
-            }
+            Err(error @ sqlx::Error::Database(_)) if is_transient(&error) => Committed::Rerun,
+            Err(error @ sqlx::Error::Database(_)) => self.fail(self.refused_commit(error)).await,
             // No row of ours tells whether it worked, and running twice would be worse than failing.
             Err(error) => panic!(
                 "it is unknown whether transaction `{}` was committed, and outside a workflow nothing records it: {error}",
@@ -276,15 +314,16 @@ impl Transaction {
         }
     }
 
+    fn ended_by_itself(&self) -> Error {
+        let name = self.context.name;
+        Error::Configuration(format!(
+            "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
+        ))
+    }
+
     fn effects<T>(&self, access: impl FnOnce(&mut Vec<Effect>) -> T) -> Option<T> {
         let own = self.context.transaction.get()?;
         Some(access(&mut own.effects.lock().expect("no panic while held")))
-    }
-
-    fn note_open(&self, since: Option<Instant>) {
-        if let Some(own) = self.context.transaction.get() {
-            *own.opened.lock().expect("no panic while held") = since;
-        }
     }
 
     async fn fail(&self, error: Error) -> ! {

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use crate::codec::{Encoded, engine_error};
 use crate::context::{Run, in_run};
 use crate::error::Error;
-use crate::executor::{Executor, Signal};
+use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
 use crate::status::Status;
 use crate::store::outcomes::Ended;
@@ -41,7 +41,24 @@ enum End {
 
 /// Runs `execution` in a task of its own.
 pub(crate) fn spawn(executor: &Arc<Executor>, execution: Execution) {
-    let Some(signal) = executor.enter(&execution.workflow, &execution.owner) else { return };
+    match executor.enter(&execution.workflow, &execution.owner) {
+        Some(signal) => spawn_entered(executor, execution, &signal),
+        None => {
+            // An earlier run of it has been told to stop and has not got to it yet.
+            let executor = Arc::clone(executor);
+            tokio::spawn(async move {
+                executor.left(&execution.workflow).await;
+                spawn(&executor, execution);
+            });
+        }
+    }
+}
+
+fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<SignalSlot>) {
+    if executor.is_closing() {
+        signal.raise(Signal::ShutDown);
+    }
+    let signal = Arc::clone(signal);
     let name = (execution.definition.function().name)();
     let span = tracing::info_span!("workflow", id = execution.workflow, name);
     let run = Run::new(

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 mod app;
 
+mod fence;
 mod start;
 mod transaction;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[start::CASES, transaction::CASES])
+    dbos_testkit::main(&[fence::CASES, start::CASES, transaction::CASES])
 }
