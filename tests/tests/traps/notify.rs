@@ -1,9 +1,11 @@
 //! What every session has set, and that telling others never burdens a commit.
 
+use std::time::Duration;
+
 use dbos::{DBOS, Event, Result, Topic, workflow};
 use dbos_testkit::{Database, Proxy, behaviours};
 
-use crate::app::{App, order, with_orders};
+use crate::app::{App, config, order, with_orders};
 
 behaviours! { notify:
     nothing_is_told_inside_a_transaction on postgres,
