@@ -66,6 +66,16 @@ struct ActiveRun {
     signal: Arc<SignalSlot>,
 }
 
+/// Whether a run may begin.
+pub(crate) enum Entry {
+    /// It is noted as under way, and told here to stop.
+    Entered(Arc<SignalSlot>),
+    /// Another run of the workflow has not ended yet.
+    Busy,
+    /// The engine begins nothing any more.
+    Closing,
+}
+
 pub(crate) struct Executor {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
@@ -82,7 +92,8 @@ pub(crate) struct Executor {
     /// Fresh at each process start, and again after a lost lease.
     id: RwLock<String>,
     runs: Mutex<HashMap<String, ActiveRun>>,
-    all_ended: Notify,
+    /// Rung whenever a run has ended.
+    left: Notify,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: watch::Sender<bool>,
@@ -120,7 +131,7 @@ impl Executor {
             transaction_deadline: parts.transaction_deadline,
             id: RwLock::new(parts.id),
             runs: Mutex::default(),
-            all_ended: Notify::new(),
+            left: Notify::new(),
             stuck: Mutex::default(),
             closing: watch::Sender::new(false),
         })
@@ -143,24 +154,39 @@ impl Executor {
         self.catalog.workflow(name)
     }
 
-    /// Notes a run as under way; `None` if it is under way already or the engine closes.
-    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
+    /// Notes a run as under way, unless the engine closes or another run of the workflow has not ended yet.
+    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Entry {
         let mut runs = self.runs();
-        if self.is_closing() || runs.contains_key(workflow) {
-            return None;
+        if self.is_closing() {
+            return Entry::Closing;
+        }
+        if let Some(other) = runs.get(workflow) {
+            // It has lost the workflow, or this run would not be ours.
+            other.signal.raise(Signal::LostOwnership);
+            return Entry::Busy;
         }
         let signal = Arc::<SignalSlot>::default();
         runs.insert(workflow.to_owned(), ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal) });
         self.stuck.lock().expect("no panic while held").remove(workflow);
-        Some(signal)
+        Entry::Entered(signal)
+    }
+
+    /// Like [`enter`](Self::enter), after the other run; `None` if the engine closes.
+    pub(crate) async fn enter_after_others(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
+        loop {
+            let left = self.left.notified();
+            match self.enter(workflow, owner) {
+                Entry::Entered(signal) => return Some(signal),
+                Entry::Closing => return None,
+                Entry::Busy => left.await,
+            }
+        }
     }
 
     pub(crate) fn leave(&self, workflow: &str) {
         let mut runs = self.runs();
         runs.remove(workflow);
-        if runs.is_empty() {
-            self.all_ended.notify_waiters();
-        }
+        self.left.notify_waiters();
     }
 
     /// `(workflow, owner)` of each run under way.
@@ -181,11 +207,11 @@ impl Executor {
     /// Completes once no run is under way.
     pub(crate) async fn runs_ended(&self) {
         loop {
-            let ended = self.all_ended.notified();
+            let left = self.left.notified();
             if self.runs().is_empty() {
                 return;
             }
-            ended.await;
+            left.await;
         }
     }
 

@@ -11,6 +11,7 @@ use crate::service::identity::remove_lock_file;
 use crate::store::executors::ExecutorRow;
 use crate::store::failpoint::DurableWrite;
 use crate::store::workflows::Claimed;
+use crate::wakeup::Fact;
 use crate::workflow::{Execution, spawn};
 
 /// How many workflows are claimed at once.
@@ -69,7 +70,9 @@ async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: 
             attempts = claimed.attempts,
             "workflow was recovered too often and is set aside"
         );
-        return executor.store.dead_letter(&claimed.workflow, owner, executor.clock.now_ms()).await;
+        executor.store.dead_letter(&claimed.workflow, owner, executor.clock.now_ms()).await?;
+        executor.notifier.told(&Fact::Ended { workflow: claimed.workflow });
+        return Ok(());
     }
     let history = executor.store.read_history(&claimed.workflow).await?;
     tracing::info!(

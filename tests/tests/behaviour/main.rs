@@ -7,7 +7,11 @@ mod app;
 
 mod start;
 mod transaction;
+mod replay;
+mod messages;
+mod events;
+mod children;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[start::CASES, transaction::CASES])
+    dbos_testkit::main(&[start::CASES, transaction::CASES, replay::CASES, messages::CASES, events::CASES, children::CASES])
 }
