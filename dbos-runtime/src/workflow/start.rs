@@ -35,6 +35,12 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
         check_key("workflow id", id)?;
     }
     let executor = engine()?;
+    if executor.is_closing()
+        && let Some(point) = &request.child
+    {
+        // A shutdown interrupts a workflow; it is no error that the workflow could handle, or record.
+        point.run.stop(Signal::ShutDown).await;
+    }
     executor.check_open()?;
     let workflow = match &request.child {
         Some(point) => start_child(&executor, &request, point, inputs).await?,
@@ -154,9 +160,9 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
             run_fresh(executor, request, row);
             return Ok(child);
         }
-        let is_own_child = existing.parent_workflow_id.as_ref() == Some(&point.run.workflow);
-        if request.id.is_none() && !is_own_child {
-            // A stranger has taken the id that this child would have; it must not stop it.
+        if request.id.is_none() {
+            // Had this step started it, the step would be recorded. So it is a stranger's, or a sibling's that
+            // was given this id, and must not stop the child.
             row.workflow = sidestepped_child_id(&point.run.workflow, point.step);
             continue;
         }
