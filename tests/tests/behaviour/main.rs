@@ -11,7 +11,11 @@ mod replay;
 mod messages;
 mod events;
 mod children;
+mod retry;
+mod sleep;
+mod cancel;
+mod select;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[start::CASES, transaction::CASES, replay::CASES, messages::CASES, events::CASES, children::CASES])
+    dbos_testkit::main(&[start::CASES, transaction::CASES, replay::CASES, messages::CASES, events::CASES, children::CASES, retry::CASES, sleep::CASES, cancel::CASES, select::CASES])
 }
