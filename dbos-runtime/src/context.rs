@@ -60,6 +60,14 @@ impl Run {
         self.history.lock().expect("no panic while held").get(&step).cloned()
     }
 
+    /// Goes no further if the run has been told to stop. Code that has not been polled since, because it was busy
+    /// with something else, stops here: before its next durable call and not after it.
+    pub(crate) async fn stop_if_told(&self) {
+        if self.signal.is_raised() {
+            std::future::pending().await
+        }
+    }
+
     pub(crate) fn raise(&self, signal: Signal) {
         self.signal.raise(signal);
     }

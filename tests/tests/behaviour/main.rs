@@ -15,7 +15,11 @@ mod retry;
 mod sleep;
 mod cancel;
 mod select;
+mod wakeups;
+mod recovery;
+mod values;
+mod model;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[start::CASES, transaction::CASES, replay::CASES, messages::CASES, events::CASES, children::CASES, retry::CASES, sleep::CASES, cancel::CASES, select::CASES])
+    dbos_testkit::main(&[start::CASES, transaction::CASES, replay::CASES, messages::CASES, events::CASES, children::CASES, retry::CASES, sleep::CASES, cancel::CASES, select::CASES, wakeups::CASES, recovery::CASES, values::CASES, model::CASES])
 }
