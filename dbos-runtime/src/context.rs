@@ -3,7 +3,6 @@
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
-use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
@@ -111,8 +110,6 @@ impl StepContext {
 pub(crate) struct TransactionContext {
     /// What the body asked to commit with it.
     pub(crate) effects: Mutex<Vec<Effect>>,
-    /// When the open transaction began.
-    pub(crate) opened: Mutex<Option<Instant>>,
 }
 
 /// Where a call stands.

@@ -30,6 +30,14 @@ impl DBOS {
         Engine::launch(config).await
     }
 
+    /// Shuts the launched engine down: unfinished workflows are handed back, none is cancelled. No
+    /// effect if there is none.
+    pub async fn shutdown() {
+        if let Some(engine) = Engine::launched() {
+            engine.shutdown().await;
+        }
+    }
+
     /// Starts a workflow without waiting for its result. Inside a workflow it is a child.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ const DEAD_BACKLOG: usize = 64;
 /// How long a stopped run may take to let go before the shutdown goes on without it.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
+/// The engine that `DBOS::shutdown` ends: the first of the process.
+static LAUNCHED: Mutex<Option<Engine>> = Mutex::new(None);
+
 /// How an engine ends.
 #[derive(Clone, Copy)]
 enum Ending {
@@ -77,6 +80,7 @@ impl Engine {
         report_stranded(&executor).await?;
         let engine = Self::start_services(executor, config, identity)?;
         context::set_launched(&engine.0.executor);
+        LAUNCHED.lock().expect("no panic while held").get_or_insert_with(|| engine.clone());
         Ok(engine)
     }
 
@@ -107,6 +111,11 @@ impl Engine {
         Ok(Self(Arc::new(Inner { executor, lease: Mutex::new(Some(lease)), services: Mutex::new(services) })))
     }
 
+    /// The first engine of the process that has not been shut down.
+    pub(crate) fn launched() -> Option<Self> {
+        LAUNCHED.lock().expect("no panic while held").clone()
+    }
+
     /// This process's name in the database; fresh at every start.
     #[must_use]
     pub fn executor_id(&self) -> String {
@@ -131,12 +140,19 @@ impl Engine {
         context::in_engine(Arc::clone(&self.0.executor), future)
     }
 
+    /// Completes once no workflow runs in this process.
+    pub async fn idle(&self) {
+        self.0.executor.runs_ended().await;
+    }
+
     /// Stops all workflows where they stand and hands them back, for any executor to go on with at
     /// once. From now on starts are refused and those who wait for a workflow are told
     /// [`Error::ShuttingDown`]; transactions outside workflows still work until [`shutdown`](Self::shutdown).
     pub async fn hand_back(&self) {
         let executor = &self.0.executor;
         self.stop_runs().await;
+        // Nothing may be started or claimed behind the back of what follows.
+        tokio::time::timeout(LETTING_GO, executor.starts_ended()).await.ok();
         let handed_back = async {
             let count = executor.store.hand_back(&executor.id(), executor.clock.now_ms()).await?;
             executor.store.expire_executor(&executor.id()).await?;
@@ -172,6 +188,7 @@ impl Engine {
     async fn stop_runs(&self) {
         let executor = &self.0.executor;
         context::unset_launched(executor);
+        LAUNCHED.lock().expect("no panic while held").take_if(|launched| Arc::ptr_eq(&launched.0, &self.0));
         executor.close();
         executor.stop_all(&Signal::ShutDown);
         if tokio::time::timeout(LETTING_GO, executor.runs_ended()).await.is_err() {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -70,16 +70,6 @@ struct ActiveRun {
     signal: Arc<SignalSlot>,
 }
 
-/// Whether a run may begin.
-pub(crate) enum Entry {
-    /// It is noted as under way, and told here to stop.
-    Entered(Arc<SignalSlot>),
-    /// Another run of the workflow has not ended yet.
-    Busy,
-    /// The engine begins nothing any more.
-    Closing,
-}
-
 pub(crate) struct Executor {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
@@ -94,10 +84,12 @@ pub(crate) struct Executor {
     pub(crate) poll_interval: Duration,
     pub(crate) transaction_deadline: Duration,
     /// Fresh at each process start, and again after a lost lease.
-    id: RwLock<String>,
+    id: Mutex<String>,
     runs: Mutex<HashMap<String, ActiveRun>>,
-    /// Rung whenever a run has ended.
-    left: Notify,
+    a_run_ended: Notify,
+    /// Held shared by each start from its check to its run, and alone by a shutdown that hands work
+    /// back: a row written after that would belong to nobody.
+    starting: Arc<RwLock<()>>,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: watch::Sender<bool>,
@@ -133,21 +125,22 @@ impl Executor {
             version: parts.version,
             poll_interval: parts.poll_interval,
             transaction_deadline: parts.transaction_deadline,
-            id: RwLock::new(parts.id),
+            id: Mutex::new(parts.id),
             runs: Mutex::default(),
-            left: Notify::new(),
+            a_run_ended: Notify::new(),
+            starting: Arc::default(),
             stuck: Mutex::default(),
             closing: watch::Sender::new(false),
         })
     }
 
     pub(crate) fn id(&self) -> String {
-        self.id.read().expect("no panic while held").clone()
+        self.id.lock().expect("no panic while held").clone()
     }
 
     /// Takes another id, because work under the old one belongs to others now.
     pub(crate) fn rename(&self, id: String) {
-        *self.id.write().expect("no panic while held") = id;
+        *self.id.lock().expect("no panic while held") = id;
     }
 
     pub(crate) fn claimant(&self) -> Claimant {
@@ -158,39 +151,37 @@ impl Executor {
         self.catalog.workflow(name)
     }
 
-    /// Notes a run as under way, unless the engine closes or another run of the workflow has not ended yet.
-    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Entry {
+    /// Leave to start a workflow; the engine hands nothing back while it is held.
+    pub(crate) async fn start_permit(&self) -> Result<OwnedRwLockReadGuard<()>> {
+        let permit = Arc::clone(&self.starting).read_owned().await;
+        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(permit) }
+    }
+
+    /// Completes once no start is half-way.
+    pub(crate) async fn starts_ended(&self) {
+        drop(self.starting.write().await);
+    }
+
+    /// Notes a run as under way; `None` if one of the same workflow still is.
+    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
         let mut runs = self.runs();
-        if self.is_closing() {
-            return Entry::Closing;
-        }
-        if let Some(other) = runs.get(workflow) {
-            // It has lost the workflow, or this run would not be ours.
-            other.signal.raise(Signal::LostOwnership);
-            return Entry::Busy;
+        if runs.contains_key(workflow) {
+            return None;
         }
         let signal = Arc::<SignalSlot>::default();
         runs.insert(workflow.to_owned(), ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal) });
         self.stuck.lock().expect("no panic while held").remove(workflow);
-        Entry::Entered(signal)
-    }
-
-    /// Like [`enter`](Self::enter), after the other run; `None` if the engine closes.
-    pub(crate) async fn enter_after_others(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
-        loop {
-            let left = self.left.notified();
-            match self.enter(workflow, owner) {
-                Entry::Entered(signal) => return Some(signal),
-                Entry::Closing => return None,
-                Entry::Busy => left.await,
-            }
-        }
+        Some(signal)
     }
 
     pub(crate) fn leave(&self, workflow: &str) {
-        let mut runs = self.runs();
-        runs.remove(workflow);
-        self.left.notify_waiters();
+        self.runs().remove(workflow);
+        self.a_run_ended.notify_waiters();
+    }
+
+    /// Completes once `workflow` is not under way here.
+    pub(crate) async fn left(&self, workflow: &str) {
+        self.until_runs(|runs| !runs.contains_key(workflow)).await;
     }
 
     /// `(workflow, owner)` of each run under way.
@@ -204,18 +195,29 @@ impl Executor {
         }
     }
 
+    /// Stops the run of `workflow` that carries `owner`, and no later one.
+    pub(crate) fn stop_run_of(&self, workflow: &str, owner: &str, signal: Signal) {
+        if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
+            run.signal.raise(signal);
+        }
+    }
+
     pub(crate) fn stop_all(&self, signal: &Signal) {
         self.runs().values().for_each(|run| run.signal.raise(signal.clone()));
     }
 
     /// Completes once no run is under way.
     pub(crate) async fn runs_ended(&self) {
+        self.until_runs(HashMap::is_empty).await;
+    }
+
+    async fn until_runs(&self, are: impl Fn(&HashMap<String, ActiveRun>) -> bool) {
         loop {
-            let left = self.left.notified();
-            if self.runs().is_empty() {
+            let ended = self.a_run_ended.notified();
+            if are(&self.runs()) {
                 return;
             }
-            left.await;
+            ended.await;
         }
     }
 
@@ -239,10 +241,6 @@ impl Executor {
     pub(crate) async fn closed(&self) {
         // The sender lives as long as `self`.
         self.closing.subscribe().wait_for(|closing| *closing).await.ok();
-    }
-
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(()) }
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, ActiveRun>> {

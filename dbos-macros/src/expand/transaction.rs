@@ -100,12 +100,16 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let connection = quote_spanned!(ty.span()=> __transaction.connection::<#ty>(&mut __tx).await);
     quote! {
         let mut __tx = __transaction.begin().await;
-        let __outcome: #output = {
-            #bindings
-            let #pattern: &mut #ty = #connection;
-            #body
-        }
-        .await;
+        let __limited: ::core::option::Option<#output> = __transaction
+            .limit({
+                #bindings
+                let #pattern: &mut #ty = #connection;
+                #body
+            })
+            .await;
+        let ::core::option::Option::Some(__outcome) = __limited else {
+            continue;
+        };
         let __retry: bool = #is_transient(#database_error);
         let __recorded = __codec.encode(&__outcome);
         ::core::mem::drop(__outcome);

@@ -16,9 +16,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::service::identity::{Identity, is_dead};
-use crate::store::Store;
 use crate::store::backend::Dialect;
 use crate::store::executors::{ExecutorRow, Renewal};
+use crate::store::{Store, within};
 
 /// Renewals per lease: several may fail before it runs out.
 const RENEWALS_PER_LEASE: u32 = 5;
@@ -151,7 +151,9 @@ impl Keeper {
         }
         let started = Instant::now();
         let lease_ms = millis(self.config.lease);
-        let renewal = store.renew(&self.executor.application, &self.identity.executor, lease_ms).await;
+        let renewal = store.renew(&self.executor.application, &self.identity.executor, lease_ms);
+        // An answer that comes after the lease could have run out is of no use.
+        let renewal = within(self.until_overdue(), renewal).await;
         let renewal = match renewal {
             Ok(renewal) => renewal,
             Err(error) => {
@@ -175,13 +177,23 @@ impl Keeper {
     /// A process that cannot reach the database must assume that others take its work over when the
     /// lease ends, and stop before.
     fn fence_if_overdue(&mut self) {
-        let limit = self.config.lease / RENEWALS_PER_LEASE * (RENEWALS_PER_LEASE - 1);
         let has_lease = self.executor.store.dialect() == Dialect::Postgres;
-        if has_lease && !self.fenced && self.renewed.elapsed() >= limit {
+        if has_lease && !self.fenced && self.renewed.elapsed() >= self.patience() {
             self.fenced = true;
             tracing::warn!("the lease cannot be renewed; stopping all workflows before others may start them");
             self.executor.stop_all(&Signal::LostOwnership);
         }
+    }
+
+    /// How long the lease may go without renewal before the runs are stopped.
+    fn patience(&self) -> Duration {
+        self.config.lease / RENEWALS_PER_LEASE * (RENEWALS_PER_LEASE - 1)
+    }
+
+    /// What is left of it; once it is over, the time of a usual renewal.
+    fn until_overdue(&self) -> Duration {
+        let left = self.patience().saturating_sub(self.renewed.elapsed());
+        if left.is_zero() { self.config.lease / RENEWALS_PER_LEASE } else { left }
     }
 
     /// The lease ran out, or had to be given up: what ran here belongs to whoever claims it, this
@@ -225,7 +237,11 @@ impl Keeper {
             return;
         }
         match store.lost_runs(&runs).await {
-            Ok(lost) => lost.iter().for_each(|workflow| self.executor.stop_run(workflow, Signal::LostOwnership)),
+            Ok(lost) => {
+                for (workflow, owner) in runs.iter().filter(|(workflow, _)| lost.contains(workflow)) {
+                    self.executor.stop_run_of(workflow, owner, Signal::LostOwnership);
+                }
+            }
             Err(error) => tracing::debug!(%error, "could not look for lost runs"),
         }
     }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::error::Result;
+use crate::codec::engine_error;
+use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::id::random_id;
 use crate::service::identity::remove_lock_file;
+use crate::status::Status;
 use crate::store::executors::ExecutorRow;
 use crate::store::failpoint::DurableWrite;
+use crate::store::outcomes::Ended;
 use crate::store::workflows::Claimed;
 use crate::wakeup::Fact;
 use crate::workflow::{Execution, spawn};
@@ -20,9 +23,6 @@ const CLAIM: i64 = 100;
 /// Recovers the work of each executor that is reported dead, until the channel closes.
 pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<ExecutorRow>) {
     while let Some(row) = dead.recv().await {
-        if executor.is_closing() {
-            return;
-        }
         if let Err(error) = run_once(&executor, &row).await {
             tracing::warn!(%error, dead = row.executor, "could not take over a dead executor's workflows; trying again");
         }
@@ -32,14 +32,16 @@ pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<Execut
 /// Takes over everything of one dead executor that this code can run.
 pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Result<()> {
     loop {
-        let claimed = claim(executor, &dead.executor).await?;
-        let (owner, claimed) = claimed;
+        // Held until all that was claimed runs: a shutdown then hands it back.
+        let permit = executor.start_permit().await?;
+        let (owner, claimed) = claim(executor, &dead.executor).await?;
         if claimed.is_empty() {
             break;
         }
         for workflow in claimed {
-            recover(executor, workflow, &owner, &dead.executor).await?;
+            recover(executor, workflow, &owner, &dead.executor).await;
         }
+        drop(permit);
     }
     if executor.store.forget_executor(&dead.executor).await? {
         remove_lock_file(dead);
@@ -60,29 +62,43 @@ async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)
     Ok((owner, claimed))
 }
 
-async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) -> Result<()> {
-    let Some(definition) = executor.workflow(&claimed.name) else { return Ok(()) };
-    let limit = i64::from(definition.options().max_recovery_attempts);
-    if claimed.attempts > limit + 1 {
-        tracing::error!(
-            workflow = claimed.workflow,
-            name = claimed.name,
-            attempts = claimed.attempts,
-            "workflow was recovered too often and is set aside"
-        );
-        executor.store.dead_letter(&claimed.workflow, owner, executor.clock.now_ms()).await?;
-        executor.notifier.told(&Fact::Ended { workflow: claimed.workflow });
+async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) {
+    let workflow = claimed.workflow.clone();
+    if let Err(error) = try_to_recover(executor, claimed, owner, from).await {
+        // One bad row stops one workflow.
+        tracing::error!(%error, workflow, "workflow cannot be recovered");
+        let error = Error::Unreadable { what: "the history of the workflow".to_owned(), reason: error.to_string() };
+        let fact = Fact::Ended { workflow: workflow.clone() };
+        let ended = Ended {
+            workflow,
+            owner: owner.to_owned(),
+            status: Status::Error,
+            output: None,
+            error: Some(engine_error(&error).text().to_owned()),
+            now_ms: executor.clock.now_ms(),
+        };
+        executor.outcomes.commit(ended).await.ok();
+        executor.notifier.told(&fact);
+    }
+}
+
+async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) -> Result<()> {
+    if let Some(reason) = claimed.unreadable {
+        return Err(Error::Unreadable { what: "the row of the workflow".to_owned(), reason });
+    }
+    let Some(definition) = executor.workflow(&claimed.name) else {
+        return Err(Error::Configuration(format!("this program has no workflow `{}`", claimed.name)));
+    };
+    if claimed.attempts > i64::from(definition.options().max_recovery_attempts) + 1 {
+        let Claimed { workflow, name, attempts, .. } = claimed;
+        tracing::error!(workflow, name, attempts, "workflow was recovered too often and is set aside");
+        executor.store.dead_letter(&workflow, owner, executor.clock.now_ms()).await?;
+        executor.notifier.told(&Fact::Ended { workflow });
         return Ok(());
     }
     let history = executor.store.read_history(&claimed.workflow).await?;
-    tracing::info!(
-        workflow = claimed.workflow,
-        name = claimed.name,
-        from,
-        "recovering workflow `{}` after step {} of its history",
-        claimed.name,
-        history.keys().max().copied().unwrap_or_default(),
-    );
+    let (name, step) = (&claimed.name, history.keys().max().copied().unwrap_or_default());
+    tracing::info!(workflow = claimed.workflow, name, from, "recovering workflow `{name}` after step {step}");
     spawn(
         executor,
         Execution {

@@ -7,14 +7,12 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::attempts::{Attempts, StepOptions};
 use super::transaction::{Transaction, TransactionOptions};
 use crate::checkpoint::Point;
-use crate::clock::pause;
 use crate::codec::{Codec, Encoded};
 use crate::context::{self, Place, Run, StepContext, TransactionContext};
 use crate::error::Error;
@@ -182,36 +180,12 @@ async fn outcome(step: Step, body: BoxFuture<'_, BodyOutcome>) -> BodyOutcome {
             }
             if step.context.transaction.get().is_some() {
                 // It records its outcome in its own commit.
-                return transaction_outcome(&point.run, step.context, body).await;
+                return context::in_step(step.context, body).await;
             }
             let started_at_ms = point.run.executor.clock.now_ms();
             let encoded = context::in_step(step.context, body).await?;
             Ok(point.record(encoded.into(), Effect::None, started_at_ms).await.into_encoded())
         }
-    }
-}
-
-async fn transaction_outcome(run: &Run, context: Arc<StepContext>, body: BoxFuture<'_, BodyOutcome>) -> BodyOutcome {
-    let (name, limit) = (context.name, run.executor.transaction_deadline);
-    tokio::select! {
-        biased;
-        outcome = context::in_step(Arc::clone(&context), body) => outcome,
-        () = overdue(&context, limit) => {
-            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            run.stop(Signal::Failed(Error::StepTimedOut { step: name.to_owned(), after_ms })).await
-        }
-    }
-}
-
-/// Completes once one attempt has had its transaction open for `limit`.
-async fn overdue(context: &StepContext, limit: Duration) {
-    loop {
-        let opened = context.transaction.get().and_then(|own| *own.opened.lock().expect("no panic while held"));
-        let left = opened.map_or(limit, |opened| limit.saturating_sub(opened.elapsed()));
-        if left.is_zero() {
-            return;
-        }
-        pause(left).await;
     }
 }
 

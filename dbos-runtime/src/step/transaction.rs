@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use super::call::{BodyOutcome, Placed, Step};
 use crate::checkpoint::Point;
@@ -87,10 +86,7 @@ impl Transaction {
             insist("open a transaction", || store.begin(self.options.isolation)).await
         };
         match opened {
-            Ok(connection) => {
-                self.note_open(Some(Instant::now()));
-                Tx::new(connection, store.dialect(), executor.clock.clone())
-            }
+            Ok(connection) => Tx::new(connection, store.dialect(), executor.clock.clone()),
             Err(error) => self.fail(error).await,
         }
     }
@@ -110,9 +106,26 @@ impl Transaction {
         }
     }
 
+    /// Runs one attempt's body for no longer than a transaction may be open; `None` if it took longer.
+    ///
+    /// A line that died under one of the body's statements looks like a slow body, so the body runs
+    /// again, a few times.
+    pub async fn limit<F: Future>(&self, attempt: F) -> Option<F::Output> {
+        let limit = self.executor().transaction_deadline;
+        if let Ok(outcome) = tokio::time::timeout(limit, attempt).await {
+            return Some(outcome);
+        }
+        let name = self.context.name;
+        tracing::warn!(transaction = name, "transaction was open for too long");
+        if self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
+            let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+            self.fail(Error::StepTimedOut { step: name.to_owned(), after_ms }).await
+        }
+        None
+    }
+
     /// Commits or rolls back what the body did. `None` if the body should run again.
     pub async fn finish(&self, mut tx: Tx, outcome: BodyOutcome, database_trouble: bool) -> Option<BodyOutcome> {
-        self.note_open(None);
         let encoded = match outcome {
             Ok(encoded) => encoded,
             Err(reason) => return Some(Err(reason)),
@@ -122,8 +135,7 @@ impl Transaction {
                 self.wait_for_rerun().await;
                 return None;
             }
-            // A rollback that fails closes the connection, which rolls back too.
-            tx.into_connection().rollback().await.ok();
+            self.roll_back(tx.into_connection()).await;
             if !encoded.is_error() && self.effects(|effects| !effects.is_empty()) == Some(true) {
                 let name = self.context.name;
                 self.fail(Error::Configuration(format!(
@@ -163,6 +175,11 @@ impl Transaction {
         }
     }
 
+    /// A rollback that fails, or takes too long, closes the connection, which rolls back too.
+    async fn roll_back(&self, connection: Connection) {
+        within(self.executor().store.deadline(), connection.rollback()).await.ok();
+    }
+
     async fn wait_for_rerun(&self) {
         let attempt = self.context.attempt.load(Ordering::SeqCst);
         tracing::debug!(transaction = self.context.name, attempt, "transaction runs again");
@@ -178,7 +195,9 @@ impl Transaction {
         // The user's error does not show what happened. On Postgres a failed statement leaves the
         // transaction aborted, and so tells that there was something; but it may be the body's own
         // mistake, so the patience is limited.
-        let aborted = tx.dialect() == Dialect::Postgres && tx.connection().is_aborted().await;
+        let deadline = self.executor().store.deadline();
+        let aborted = tx.dialect() == Dialect::Postgres
+            && within(deadline, tx.connection().run_script("SELECT 1")).await.is_err();
         aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) < BLIND_RERUNS
     }
 
@@ -197,7 +216,7 @@ impl Transaction {
         match within(deadline, self.write_checkpoint(&mut connection, &mut checkpoint)).await {
             Ok(Fenced::Written) => {}
             Ok(Fenced::Refused) => {
-                connection.rollback().await.ok();
+                self.roll_back(connection).await;
                 return match point.explain_refusal().await {
                     Some(recorded) => Committed::Adopted(recorded.into_encoded()),
                     None => Committed::Rerun,
@@ -205,10 +224,10 @@ impl Transaction {
             }
             Ok(Fenced::AlreadyEnded) => {
                 drop(connection);
-                self.fail_as_ended().await
+                self.fail(self.ended_by_itself()).await
             }
             Ok(Fenced::Unreachable(workflow)) => {
-                connection.rollback().await.ok();
+                self.roll_back(connection).await;
                 self.fail(Error::NonExistentWorkflow { workflow }).await
             }
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
@@ -220,8 +239,14 @@ impl Transaction {
                 write.end().await;
                 Committed::Yes
             }
-            Err(error) => self.resolve_unknown_commit(point, &error).await,
+            Err(error) if is_transient(&error) => self.resolve_unknown_commit(point, &error).await,
+            Err(error) => self.fail(self.refused_commit(error)).await,
         }
+    }
+
+    /// A constraint that is checked at the end, for example: it would fail again.
+    fn refused_commit(&self, error: sqlx::Error) -> Error {
+        Error::database(&format!("commit transaction `{}`", self.context.name), error)
     }
 
     /// A COMMIT whose answer is missing may have worked. Our own row tells.
@@ -281,13 +306,13 @@ impl Transaction {
         let mut connection = tx.into_connection();
         match within(deadline, self.write_messages(&mut connection)).await {
             Ok(Fenced::Written) => {}
-            Ok(Fenced::Unreachable(workflow)) => self.fail(Error::NonExistentWorkflow { workflow }).await,
-            Ok(Fenced::Refused | Fenced::AlreadyEnded) => {
-                drop(connection);
-                self.fail_as_ended().await
+            Ok(Fenced::Unreachable(workflow)) => {
+                self.roll_back(connection).await;
+                self.fail(Error::NonExistentWorkflow { workflow }).await
             }
+            Ok(Fenced::Refused | Fenced::AlreadyEnded) => self.fail(self.ended_by_itself()).await,
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
-            Err(error) => self.fail(Error::database("send a message", error)).await,
+            Err(error) => self.fail(self.refused_commit(error)).await,
         }
         let write = DurableWrite::begin("commit a transaction").await;
         match within(deadline, connection.commit()).await {
@@ -295,10 +320,8 @@ impl Transaction {
                 write.end().await;
                 Committed::Yes
             }
-            Err(sqlx::Error::Database(error)) => {
-                tracing::debug!(%error, "commit refused");
-                Committed::Rerun
-            }
+            Err(error @ sqlx::Error::Database(_)) if is_transient(&error) => Committed::Rerun,
+            Err(error @ sqlx::Error::Database(_)) => self.fail(self.refused_commit(error)).await,
             // No row of ours tells whether it worked, and running twice would be worse than failing.
             Err(error) => panic!(
                 "it is unknown whether transaction `{}` was committed, and outside a workflow nothing records it: {error}",
@@ -309,7 +332,7 @@ impl Transaction {
 
     /// What a transaction that is no step of a workflow commits besides its rows.
     async fn write_messages(&self, connection: &mut Connection) -> sqlx::Result<Fenced> {
-        if !connection.is_still_open().await? {
+        if !(connection.is_still_open().await? && connection.has_marker().await?) {
             return Ok(Fenced::AlreadyEnded);
         }
         for effect in self.effects(|effects| effects.clone()).unwrap_or_default() {
@@ -320,23 +343,16 @@ impl Transaction {
         Ok(Fenced::Written)
     }
 
-    async fn fail_as_ended(&self) -> ! {
+    fn ended_by_itself(&self) -> Error {
         let name = self.context.name;
-        self.fail(Error::Configuration(format!(
+        Error::Configuration(format!(
             "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
-        )))
-        .await
+        ))
     }
 
     fn effects<T>(&self, access: impl FnOnce(&mut Vec<Effect>) -> T) -> Option<T> {
         let own = self.context.transaction.get()?;
         Some(access(&mut own.effects.lock().expect("no panic while held")))
-    }
-
-    fn note_open(&self, since: Option<Instant>) {
-        if let Some(own) = self.context.transaction.get() {
-            *own.opened.lock().expect("no panic while held") = since;
-        }
     }
 
     async fn fail(&self, error: Error) -> ! {

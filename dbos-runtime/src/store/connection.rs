@@ -2,18 +2,18 @@
 //! it half-way (a cancelled workflow, a passed deadline) closes it. So a `BEGIN` whose caller went
 //! away, or an answer nobody read, can never reach the next borrower.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 
+use super::pool::Borrowed;
 use super::sql::{Row, Statement};
 
 pub(crate) struct Connection {
-    link: Option<Link>,
+    link: Link,
 }
 
 enum Link {
-    Postgres(PoolConnection<Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
+    Postgres(Borrowed<PgConnection>),
+    Sqlite(Borrowed<SqliteConnection>),
 }
 
 /// How a transaction sees the others.
@@ -28,25 +28,21 @@ pub enum Isolation {
     ReadCommitted,
 }
 
-impl From<PoolConnection<Postgres>> for Connection {
-    fn from(link: PoolConnection<Postgres>) -> Self {
-        Self { link: Some(Link::Postgres(link)) }
+impl From<Borrowed<PgConnection>> for Connection {
+    fn from(link: Borrowed<PgConnection>) -> Self {
+        Self { link: Link::Postgres(link) }
     }
 }
 
-impl From<PoolConnection<Sqlite>> for Connection {
-    fn from(link: PoolConnection<Sqlite>) -> Self {
-        Self { link: Some(Link::Sqlite(link)) }
+impl From<Borrowed<SqliteConnection>> for Connection {
+    fn from(link: Borrowed<SqliteConnection>) -> Self {
+        Self { link: Link::Sqlite(link) }
     }
 }
 
 impl Connection {
-    fn link(&mut self) -> &mut Link {
-        self.link.as_mut().expect("a connection is used before it is released")
-    }
-
     pub(crate) async fn run(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
-        match self.link() {
+        match &mut self.link {
             Link::Postgres(link) => {
                 let query = sqlx::query_with(statement.sql, statement.postgres_arguments()?);
                 let rows = query.fetch_all(&mut **link).await?;
@@ -63,7 +59,7 @@ impl Connection {
 
     /// Runs text that takes no values and may hold several statements.
     pub(crate) async fn run_script(&mut self, sql: &'static str) -> sqlx::Result<()> {
-        match self.link() {
+        match &mut self.link {
             Link::Postgres(link) => sqlx::raw_sql(sql).execute(&mut **link).await.map(drop),
             Link::Sqlite(link) => sqlx::raw_sql(sql).execute(&mut **link).await.map(drop),
         }
@@ -74,7 +70,7 @@ impl Connection {
     /// A marker that ends with the transaction tells later whether user code has ended it: a
     /// transaction-local setting on Postgres, a savepoint on SQLite.
     pub(crate) async fn begin(&mut self, isolation: Isolation) -> sqlx::Result<()> {
-        let begin = match (self.link(), isolation) {
+        let begin = match (&self.link, isolation) {
             // A deferred transaction that turns from reading to writing fails at once with
             // SQLITE_BUSY, whatever the busy timeout says; an immediate one waits its turn.
             (Link::Sqlite(_), _) => "BEGIN IMMEDIATE; SAVEPOINT dbos",
@@ -93,7 +89,7 @@ impl Connection {
 
     /// Opens a transaction that only reads.
     pub(crate) async fn begin_reading(&mut self, isolation: Isolation) -> sqlx::Result<()> {
-        let begin = match (self.link(), isolation) {
+        let begin = match (&self.link, isolation) {
             (Link::Sqlite(_), _) => "BEGIN",
             (Link::Postgres(_), Isolation::Serializable) => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
             (Link::Postgres(_), Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -102,15 +98,10 @@ impl Connection {
         self.run_script(begin).await
     }
 
-    /// Whether a statement of the open transaction has failed, so that nothing of it can commit.
-    pub(crate) async fn is_aborted(&mut self) -> bool {
-        self.run_script("SELECT 1").await.is_err()
-    }
-
     /// Whether the transaction that [`begin`](Self::begin) opened is still the open one. Asked once,
     /// before the transaction's last statement.
     pub(crate) async fn is_still_open(&mut self) -> sqlx::Result<bool> {
-        match self.link() {
+        match &mut self.link {
             Link::Sqlite(_) => match self.run_script("RELEASE dbos").await {
                 Ok(()) => Ok(true),
                 Err(sqlx::Error::Database(error)) if error.message().contains("no such savepoint") => Ok(false),
@@ -118,6 +109,19 @@ impl Connection {
             },
             // Postgres is asked within the last statement itself.
             Link::Postgres(_) => Ok(true),
+        }
+    }
+
+    /// Whether Postgres still has the marker of [`begin`](Self::begin); a savepoint was asked for
+    /// otherwise. Fails if the transaction is aborted, whose COMMIT would roll back without a word.
+    pub(crate) async fn has_marker(&mut self) -> sqlx::Result<bool> {
+        match &mut self.link {
+            Link::Sqlite(_) => Ok(true),
+            Link::Postgres(link) => {
+                let marker =
+                    sqlx::query_scalar("SELECT COALESCE(current_setting('dbos.transaction', TRUE), '') = 'open'");
+                marker.fetch_one(&mut **link).await
+            }
         }
     }
 
@@ -134,31 +138,24 @@ impl Connection {
     }
 
     /// Gives the connection back; only when nothing is under way on it.
-    pub(crate) fn release(mut self) {
-        drop(self.link.take());
+    pub(crate) fn release(self) {
+        match self.link {
+            Link::Postgres(link) => link.give_back(),
+            Link::Sqlite(link) => link.give_back(),
+        }
     }
 
     pub(crate) fn postgres(&mut self) -> Option<&mut PgConnection> {
-        match self.link() {
+        match &mut self.link {
             Link::Postgres(link) => Some(link),
             Link::Sqlite(_) => None,
         }
     }
 
     pub(crate) fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
-        match self.link() {
+        match &mut self.link {
             Link::Sqlite(link) => Some(link),
             Link::Postgres(_) => None,
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        match self.link.take() {
-            Some(Link::Postgres(mut link)) => link.close_on_drop(),
-            Some(Link::Sqlite(mut link)) => link.close_on_drop(),
-            None => {}
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod connection;
 pub(crate) mod failpoint;
 mod migrate;
 pub(crate) mod notify;
+mod pool;
 pub(crate) mod retry;
 pub(crate) mod sql;
 pub(crate) mod tx;
@@ -53,7 +54,7 @@ impl Store {
         let deadline = config.statement_deadline;
         let backend: Arc<dyn Backend> = match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("postgres" | "postgresql") => Arc::new(Postgres::open(&url, pool_size, deadline).await?),
-            Some("sqlite") => Arc::new(Sqlite::open(&url, deadline).await?),
+            Some("sqlite") => Arc::new(Sqlite::open(&url).await?),
             _ => {
                 return Err(Error::Configuration(
                     "the database URL begins neither with `postgres://` nor with `sqlite:`".to_owned(),
@@ -109,7 +110,7 @@ impl Store {
     }
 
     pub(crate) async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
-        within(self.deadline, self.backend.connect(access)).await
+        within(self.deadline, self.backend.connect(access)).await.map_err(out_of_reach)
     }
 
     /// Opens a writing transaction.
@@ -139,6 +140,15 @@ pub(crate) async fn within<T>(deadline: Duration, operation: impl Future<Output 
             std::io::ErrorKind::TimedOut,
             format!("the database did not answer within {} ms", deadline.as_millis()),
         ))),
+    }
+}
+
+/// A server that was fine at launch and now lets nobody in, whatever its reason, is out of reach and
+/// not at fault: somebody changes a password, restores a dump, or has used up the connections.
+fn out_of_reach(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Database(_) | sqlx::Error::Configuration(_) => sqlx::Error::Io(std::io::Error::other(error)),
+        other => other,
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Claimed {
     pub(crate) inputs: Option<String>,
     pub(crate) attempts: i64,
     pub(crate) deadline_ms: Option<i64>,
+    /// Why its row cannot be read, if it cannot: that is this workflow's trouble and no other's.
+    pub(crate) unreadable: Option<String>,
 }
 
 /// Who claims, and for which code.
@@ -163,7 +165,7 @@ impl Store {
         // the caller asks again for what carries its owner token.
         let rows =
             self.run(Access::Write, &statement).await.map_err(|error| Error::database("claim workflows", error))?;
-        claimed(&rows)
+        Ok(claimed(&rows))
     }
 
     /// The workflows that carry `owner`: what a claim took whose answer was lost.
@@ -177,7 +179,7 @@ impl Store {
                 AND workflow.owner_xid = $1",
         )
         .bind(owner);
-        claimed(&self.insist("read what was claimed", Access::Write, &statement).await?)
+        Ok(claimed(&self.insist("read what was claimed", Access::Write, &statement).await?))
     }
 
     /// Sets a workflow aside for a person.
@@ -309,18 +311,28 @@ fn outcome(row: &Row) -> sqlx::Result<Option<WorkflowOutcome>> {
     Ok(Some(WorkflowOutcome { status, output: row.get("output")?, error: row.get("error")? }))
 }
 
-fn claimed(rows: &[Row]) -> Result<Vec<Claimed>> {
-    let claimed: sqlx::Result<Vec<Claimed>> = rows
-        .iter()
+fn claimed(rows: &[Row]) -> Vec<Claimed> {
+    rows.iter()
         .map(|row| {
-            Ok(Claimed {
-                workflow: row.text("workflow_uuid")?,
-                name: row.get::<Option<String>>("name")?.unwrap_or_default(),
-                inputs: row.get("inputs")?,
-                attempts: row.get::<Option<i64>>("recovery_attempts")?.unwrap_or_default(),
-                deadline_ms: row.get("workflow_deadline_epoch_ms")?,
+            readable_claim(row).unwrap_or_else(|error| Claimed {
+                workflow: row.text("workflow_uuid").unwrap_or_default(),
+                name: row.text("name").unwrap_or_default(),
+                inputs: None,
+                attempts: 0,
+                deadline_ms: None,
+                unreadable: Some(error.to_string()),
             })
         })
-        .collect();
-    claimed.map_err(|error| Error::database("read what was claimed", error))
+        .collect()
+}
+
+fn readable_claim(row: &Row) -> sqlx::Result<Claimed> {
+    Ok(Claimed {
+        workflow: row.text("workflow_uuid")?,
+        name: row.get::<Option<String>>("name")?.unwrap_or_default(),
+        inputs: row.get("inputs")?,
+        attempts: row.get::<Option<i64>>("recovery_attempts")?.unwrap_or_default(),
+        deadline_ms: row.get("workflow_deadline_epoch_ms")?,
+        unreadable: None,
+    })
 }

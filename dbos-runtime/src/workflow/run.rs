@@ -12,7 +12,7 @@ use tracing::Instrument;
 use crate::codec::{Encoded, engine_error};
 use crate::context::{Run, in_run};
 use crate::error::Error;
-use crate::executor::{Entry, Executor, Signal, SignalSlot};
+use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
 use crate::status::Status;
 use crate::store::outcomes::Ended;
@@ -42,21 +42,23 @@ enum End {
 /// Runs `execution` in a task of its own.
 pub(crate) fn spawn(executor: &Arc<Executor>, execution: Execution) {
     match executor.enter(&execution.workflow, &execution.owner) {
-        Entry::Entered(signal) => spawn_entered(executor, execution, signal),
-        Entry::Busy => {
-            // A claimed workflow that nobody runs would be found by no one, so it waits for its turn.
+        Some(signal) => spawn_entered(executor, execution, &signal),
+        None => {
+            // An earlier run of it has been told to stop and has not got to it yet.
             let executor = Arc::clone(executor);
             tokio::spawn(async move {
-                if let Some(signal) = executor.enter_after_others(&execution.workflow, &execution.owner).await {
-                    spawn_entered(&executor, execution, signal);
-                }
+                executor.left(&execution.workflow).await;
+                spawn(&executor, execution);
             });
         }
-        Entry::Closing => {}
     }
 }
 
-fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: Arc<SignalSlot>) {
+fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<SignalSlot>) {
+    if executor.is_closing() {
+        signal.raise(Signal::ShutDown);
+    }
+    let signal = Arc::clone(signal);
     let name = (execution.definition.function().name)();
     let span = tracing::info_span!("workflow", id = execution.workflow, name);
     let run = Run::new(

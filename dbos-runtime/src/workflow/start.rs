@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::call::Request;
 use super::run::{Execution, spawn};
 use crate::checkpoint::{Point, StepOutcome};
@@ -12,6 +14,7 @@ use crate::context::engine;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{check_key, child_id, random_id, sidestepped_child_id};
+use crate::registry::AnyWorkflow;
 use crate::store::checkpoints::Effect;
 use crate::store::insist;
 use crate::store::starts::{ChildStarted, ParentStep, Start};
@@ -35,13 +38,6 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
         check_key("workflow id", id)?;
     }
     let executor = engine()?;
-    if executor.is_closing()
-        && let Some(point) = &request.child
-    {
-        // A shutdown interrupts a workflow; it is no error that the workflow could handle, or record.
-        point.run.stop(Signal::ShutDown).await;
-    }
-    executor.check_open()?;
     let workflow = match &request.child {
         Some(point) => start_child(&executor, &request, point, inputs).await?,
         None => {
@@ -87,20 +83,55 @@ fn row(executor: &Executor, request: &Request, id: String, inputs: String, paren
 
 async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) -> Result<String> {
     let workflow = row.workflow.clone();
-    if executor.starts.commit(row.clone()).await? {
-        run_fresh(executor, request, row);
-        return Ok(workflow);
-    }
-    let Some(existing) = executor.store.workflow_status(&workflow).await? else {
-        return Err(Error::NonExistentWorkflow { workflow });
-    };
-    if existing.creator.as_ref() == Some(&row.owner) {
-        // Our first try was committed although its answer was lost.
-        run_fresh(executor, request, row);
-    } else {
-        attach(&existing, &row)?;
+    match create(executor, request, row.clone(), None).await? {
+        Created::Running => {}
+        Created::Existing(existing) => attach(&existing, &row)?,
+        Created::NotMine => unreachable!("only a parent can be lost"),
     }
     Ok(workflow)
+}
+
+/// What became of an attempt to make a workflow.
+enum Created {
+    /// It is made and runs.
+    Running,
+    /// The id was taken already.
+    Existing(Box<WorkflowStatus>),
+    /// The parent is no longer ours.
+    NotMine,
+}
+
+/// Writes the row and runs it, in a task of its own: the caller may be dropped at any moment (a
+/// browser that goes away, a parent that is cancelled), and a row without a run would wait for ever.
+async fn create(
+    executor: &Arc<Executor>,
+    request: &Request,
+    row: Start,
+    parent: Option<ParentStep>,
+) -> Result<Created> {
+    let (executor, definition) = (Arc::clone(executor), request.workflow);
+    let task = async move {
+        let _permit = executor.start_permit().await?;
+        let made = match &parent {
+            None => executor.starts.commit(row.clone()).await?,
+            Some(parent) => {
+                match insist("start a child workflow", || executor.store.start_child(&row, parent)).await? {
+                    ChildStarted::Created => true,
+                    ChildStarted::IdTaken => false,
+                    ChildStarted::NotMine => return Ok(Created::NotMine),
+                }
+            }
+        };
+        if !made && let Some(existing) = executor.store.workflow_status(&row.workflow).await? {
+            // If it carries our token, our first try was committed although its answer was lost.
+            if existing.creator.as_ref() != Some(&row.owner) {
+                return Ok(Created::Existing(Box::new(existing)));
+            }
+        }
+        run_fresh(&executor, definition, row);
+        Ok(Created::Running)
+    };
+    tokio::spawn(task.in_current_span()).await.unwrap_or(Err(Error::ShuttingDown))
 }
 
 /// Checks that `existing` is a run of the function that was called.
@@ -121,13 +152,13 @@ fn attach(existing: &WorkflowStatus, called: &Start) -> Result<()> {
     Ok(())
 }
 
-fn run_fresh(executor: &Arc<Executor>, request: &Request, row: Start) {
+fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row: Start) {
     spawn(
         executor,
         Execution {
             workflow: row.workflow,
             owner: row.owner,
-            definition: request.workflow,
+            definition,
             inputs: row.inputs,
             deadline_ms: row.deadline_ms,
             history: History::new(),
@@ -143,23 +174,13 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
     let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point));
     let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
     loop {
-        let started = insist("start a child workflow", || executor.store.start_child(&row, &parent)).await;
-        match started {
-            Ok(ChildStarted::Created) => {
-                let child = row.workflow.clone();
-                run_fresh(executor, request, row);
-                return Ok(child);
-            }
-            Ok(ChildStarted::IdTaken) => {}
-            Ok(ChildStarted::NotMine) => point.run.stop(Signal::LostOwnership).await,
+        let existing = match create(executor, request, row.clone(), Some(parent.clone())).await {
+            Ok(Created::Running) => return Ok(row.workflow),
+            Ok(Created::Existing(existing)) => existing,
+            Ok(Created::NotMine) => point.run.stop(Signal::LostOwnership).await,
+            Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
             Err(error) => point.fail_to_store(&error).await,
-        }
-        let Some(existing) = executor.store.workflow_status(&row.workflow).await? else { continue };
-        if existing.creator.as_ref() == Some(&row.owner) {
-            let child = row.workflow.clone();
-            run_fresh(executor, request, row);
-            return Ok(child);
-        }
+        };
         if request.id.is_none() {
             // Had this step started it, the step would be recorded. So it is a stranger's, or a sibling's that
             // was given this id, and must not stop the child.

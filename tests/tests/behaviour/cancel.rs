@@ -62,9 +62,11 @@ async fn cancel_blocks(name: String) -> Result<()> {
     pass(&name).await;
     // What the run does between two durable calls is its own affair; the next call is the end of it.
     let freed = format!("{name}-freed");
-    while runs_of(&freed) == 0 {
-        std::thread::yield_now();
-    }
+    tokio::task::block_in_place(|| {
+        while runs_of(&freed) == 0 {
+            std::thread::yield_now();
+        }
+    });
     cancel_note(&name).await;
     ran(&name);
     Ok(())

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod app;
 
+mod fence;
 mod start;
 mod transaction;
 mod replay;
@@ -21,5 +22,21 @@ mod values;
 mod model;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[start::CASES, transaction::CASES, replay::CASES, messages::CASES, events::CASES, children::CASES, retry::CASES, sleep::CASES, cancel::CASES, select::CASES, wakeups::CASES, recovery::CASES, values::CASES, model::CASES])
+    dbos_testkit::main(&[
+        fence::CASES,
+        start::CASES,
+        transaction::CASES,
+        replay::CASES,
+        messages::CASES,
+        events::CASES,
+        children::CASES,
+        retry::CASES,
+        sleep::CASES,
+        cancel::CASES,
+        select::CASES,
+        wakeups::CASES,
+        recovery::CASES,
+        values::CASES,
+        model::CASES,
+    ])
 }

@@ -225,9 +225,11 @@ async fn recovery_blocks(name: String) -> Result<u32> {
     let runs = ran(&name);
     if runs == 1 {
         let freed = format!("{name}-freed");
-        while runs_of(&freed) == 0 {
-            std::thread::yield_now();
-        }
+        tokio::task::block_in_place(|| {
+            while runs_of(&freed) == 0 {
+                std::thread::yield_now();
+            }
+        });
     }
     recovery_note(&format!("{name}-noted")).await;
     Ok(runs)

@@ -13,6 +13,8 @@ behaviours! { start:
     a_finished_step_is_not_run_again_after_a_crash,
     a_panic_is_the_workflows_error,
     a_fresh_run_of_n_steps_leaves_n_rows,
+    a_caller_that_goes_away_leaves_a_running_workflow,
+    a_waiter_is_told_when_the_engine_stops,
 }
 
 #[step]
@@ -144,4 +146,36 @@ async fn a_fresh_run_of_n_steps_leaves_n_rows(database: Database) {
         database.query("SELECT function_id, function_name FROM dbos.operation_outputs ORDER BY function_id").await;
     let ids: Vec<_> = rows.iter().map(|row| row[0].clone().unwrap()).collect();
     assert_eq!(ids, (1..=10).map(|id| id.to_string()).collect::<Vec<_>>());
+}
+
+async fn a_caller_that_goes_away_leaves_a_running_workflow(database: Database) {
+    let app = App::launch(&database).await;
+    let name = unique("left");
+
+    for attempt in 0..20 {
+        let start = DBOS::start_workflow(doubled(name.clone(), 1)).workflow_id(format!("left-{attempt}"));
+        let polled_once = async {
+            tokio::select! {
+                biased;
+                _ = start => {}
+                () = tokio::task::yield_now() => {}
+            }
+        };
+        app.run(polled_once).await;
+    }
+
+    database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'", 20).await;
+}
+
+async fn a_waiter_is_told_when_the_engine_stops(database: Database) {
+    let app = App::launch(&database).await;
+    let name = unique("waiter");
+    let handle = app.run(async { DBOS::start_workflow(gated(name.clone())).await.unwrap() }).await;
+    reached(&name).await;
+
+    let result = handle.result();
+    app.engine.hand_back().await;
+
+    assert!(matches!(result.await, Err(Error::ShuttingDown)));
+    assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_status WHERE owner_xid IS NULL").await, 1);
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
 
 use super::{Access, Backend, Dialect};
@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::migrate;
 use crate::store::notify::{EVENTS_CHANNEL, MESSAGES_CHANNEL, WORKFLOWS_CHANNEL};
+use crate::store::pool::Pool;
+use crate::store::within;
 use crate::wakeup::{Fact, Wakeups};
 
 /// A transaction in which nothing happens for so long is the server's to end: a stopped process must
@@ -21,29 +23,26 @@ const IDLE_IN_TRANSACTION: &str = "30s";
 const KEEPALIVES: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
 
+/// How long nothing may be heard before the line is tried.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+
 pub(crate) struct Postgres {
-    pool: PgPool,
+    pool: Pool<PgConnection>,
     options: PgConnectOptions,
+    deadline: Duration,
 }
 
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
-    pub(crate) async fn open(url: &str, pool_size: u32, acquire_timeout: Duration) -> Result<Self> {
+    pub(crate) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
             .options(KEEPALIVES)
             .disable_statement_logging();
-        create_database_if_missing(&options).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(pool_size)
-            .acquire_timeout(acquire_timeout)
-            // A dead connection shows itself at its next statement, which is retried.
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))?;
-        Ok(Self { pool, options })
+        let created = within(deadline, async { Ok(create_database_if_missing(&options).await) }).await;
+        created.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
+        Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline })
     }
 }
 
@@ -84,7 +83,7 @@ impl Backend for Postgres {
     }
 
     async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
-        self.pool.acquire().await.map(Connection::from)
+        self.pool.borrow().await.map(Connection::from)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -97,17 +96,25 @@ impl Backend for Postgres {
     }
 
     async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen_all([MESSAGES_CHANNEL, EVENTS_CHANNEL, WORKFLOWS_CHANNEL]).await?;
+        // A listener wants a pool of the driver's; it keeps its only connection.
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
+        let channels = [MESSAGES_CHANNEL, EVENTS_CHANNEL, WORKFLOWS_CHANNEL];
+        let mut listener = within(self.deadline, PgListener::connect_with(&pool)).await?;
+        within(self.deadline, listener.listen_all(channels)).await?;
         // Whatever happened before LISTEN took hold was not told.
         wakeups.wake_all();
-        while let Some(news) = listener.try_recv().await? {
+        loop {
+            let Ok(news) = tokio::time::timeout(LONGEST_SILENCE, listener.try_recv()).await else {
+                // Silence is what a dead line sounds like.
+                within(self.deadline, sqlx::raw_sql("SELECT 1").execute(&mut listener)).await?;
+                continue;
+            };
+            let Some(news) = news? else { return Ok(()) };
             match fact(news.channel(), news.payload()) {
                 Some(fact) => wakeups.wake(&fact),
                 None => wakeups.wake_all(),
             }
         }
-        Ok(())
     }
 
     async fn close(&self) {

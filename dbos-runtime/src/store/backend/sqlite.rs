@@ -5,13 +5,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{Access, Backend, Dialect};
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::migrate;
+use crate::store::pool::Pool;
 use crate::wakeup::Wakeups;
 
 const READERS: u32 = 4;
@@ -19,13 +20,13 @@ const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(crate) struct Sqlite {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Pool<SqliteConnection>,
+    readers: Pool<SqliteConnection>,
     file: PathBuf,
 }
 
 impl Sqlite {
-    pub(crate) async fn open(url: &str, acquire_timeout: Duration) -> Result<Self> {
+    pub(crate) async fn open(url: &str) -> Result<Self> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?;
         let file = options.get_filename().to_path_buf();
@@ -44,18 +45,9 @@ impl Sqlite {
             .foreign_keys(true)
             .disable_statement_logging();
         let action = format!("open {}", file.display());
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(acquire_timeout)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| Error::database(&action, error))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(acquire_timeout)
-            .test_before_acquire(false)
-            .connect_lazy_with(options);
+        let writer = Pool::<SqliteConnection>::new(options.clone(), 1);
+        writer.borrow().await.map_err(|error| Error::database(&action, error))?.give_back();
+        let readers = Pool::new(options.pragma("query_only", "ON"), READERS);
         Ok(Self { writer, readers, file })
     }
 
@@ -86,15 +78,17 @@ impl Backend for Sqlite {
 
     async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
         match access {
-            Access::Read => self.readers.acquire().await.map(Connection::from),
-            Access::Write => self.writer.acquire().await.map(Connection::from),
+            Access::Read => self.readers.borrow().await.map(Connection::from),
+            Access::Write => self.writer.borrow().await.map(Connection::from),
         }
     }
 
     async fn migrate(&self) -> Result<()> {
         let mut connection =
-            self.writer.acquire().await.map_err(|error| Error::database("open the database for migrations", error))?;
-        migrate::sqlite(&mut connection).await
+            self.writer.borrow().await.map_err(|error| Error::database("open the database for migrations", error))?;
+        migrate::sqlite(&mut connection).await?;
+        connection.give_back();
+        Ok(())
     }
 
     async fn listen(&self, _wakeups: &Wakeups) -> sqlx::Result<()> {

@@ -1,0 +1,198 @@
+//! What a run costs: round trips on Postgres, commits on SQLite.
+
+use std::time::Duration;
+
+use dbos::{DBOS, Result, Topic, step, workflow};
+use dbos_testkit::{Backend, Database, Proxy, behaviours};
+use sqlx::{Connection, SqliteConnection};
+
+use crate::app::{App, order, unique, with_orders};
+
+behaviours! { budget:
+    n_steps_cost_n_and_two,
+    a_transaction_costs_its_statements_and_three,
+    a_received_message_costs_two,
+    a_direct_child_costs_three_and_two_looks,
+}
+
+/// How often each kind of run is counted; the first ones prepare their statements.
+const WARM_UP: usize = 12;
+const RUNS: usize = 5;
+
+#[step]
+async fn nothing() -> Result<()> {
+    Ok(())
+}
+
+#[workflow]
+async fn steps(n: u32) -> Result<()> {
+    for _ in 0..n {
+        nothing().await?;
+    }
+    Ok(())
+}
+
+#[workflow]
+async fn one_transaction() -> Result<()> {
+    order("tea").await.map(drop)
+}
+
+#[workflow]
+async fn mother() -> Result<()> {
+    steps(0).await
+}
+
+const PAID: Topic<String> = Topic::new("paid");
+
+#[workflow]
+async fn payee() -> Result<Option<String>> {
+    DBOS::recv(PAID, Duration::from_secs(30)).await
+}
+
+/// Counts from outside the application.
+enum Meter {
+    Postgres(Proxy),
+    Sqlite(Box<SqliteConnection>),
+}
+
+/// What was counted: round trips or commits, and the batches of news among the round trips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cost {
+    trips: usize,
+    news: usize,
+}
+
+/// An application with as little going on beside its workflows as can be.
+async fn metered(database: &Database) -> (App, Meter) {
+    let proxy = match database.backend() {
+        Backend::Postgres => Some(Proxy::before(database.url()).await),
+        Backend::Sqlite => None,
+    };
+    let url = proxy.as_ref().map_or(database.url(), Proxy::url);
+    let mut config = crate::app::config(url);
+    (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    let app = App::launch_with(config).await;
+    with_orders(database).await;
+    let meter = match proxy {
+        Some(proxy) => Meter::Postgres(proxy),
+        None => Meter::Sqlite(Box::new(SqliteConnection::connect(database.url()).await.unwrap())),
+    };
+    (app, meter)
+}
+
+impl Meter {
+    async fn read(&mut self) -> Cost {
+        match self {
+            Self::Postgres(proxy) => Cost { trips: proxy.round_trips(), news: proxy.count("pg_notify") },
+            Self::Sqlite(connection) => Cost { trips: commits(connection).await, news: 0 },
+        }
+    }
+}
+
+/// SQLite's change counter goes up by one with each commit, in write-ahead mode too: there it is the
+/// count of commits that other connections made, as one that sits and watches sees it.
+async fn commits(connection: &mut SqliteConnection) -> usize {
+    let path: String = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        .fetch_one(connection)
+        .await
+        .unwrap();
+    // Each frame of the log that ends a commit holds the size of the database, others zero. The log
+    // starts over after a checkpoint, so it is kept from that by being short.
+    let log = std::fs::read(format!("{path}-wal")).unwrap_or_default();
+    let Some(page) = log.get(8..12) else { return 0 };
+    let page = u32::from_be_bytes(page.try_into().unwrap()) as usize;
+    let salt = &log[16..24];
+    let frames = log[32..].chunks_exact(24 + page);
+    frames.take_while(|frame| frame[8..16] == *salt).filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
+/// The cost of each of the last runs; they must not differ.
+async fn cost<F: Future<Output = String>>(
+    database: &Database,
+    app: &App,
+    meter: &mut Meter,
+    run: impl Fn() -> F,
+) -> Cost {
+    let mut costs = Vec::new();
+    for _ in 0..WARM_UP + RUNS {
+        if let Meter::Sqlite(connection) = meter {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut **connection).await.unwrap();
+        }
+        let before = meter.read().await;
+        let id = app.run(run()).await;
+        let ended =
+            format!("SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = '{id}' AND status = 'SUCCESS'");
+        database.until_count(&ended, 1).await;
+        // What is told afterwards is told by now, or soon.
+        let mut after = meter.read().await;
+        if matches!(meter, Meter::Postgres(_)) {
+            while after.news == before.news {
+                tokio::task::yield_now().await;
+                after = meter.read().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            after = meter.read().await;
+        }
+        let news = after.news - before.news;
+        costs.push(Cost { trips: after.trips - before.trips - news, news });
+    }
+    let last = &costs[WARM_UP..];
+    assert!(last.iter().all(|cost| cost.trips == last[0].trips), "runs differ: {costs:?}");
+    last[0]
+}
+
+async fn started(call: dbos::WorkflowCall<Result<()>>) -> String {
+    DBOS::start_workflow(call).workflow_id(unique("run")).await.unwrap().workflow_id().to_owned()
+}
+
+async fn n_steps_cost_n_and_two(database: Database) {
+    let (app, mut meter) = metered(&database).await;
+
+    for n in [0, 1, 10] {
+        let cost = cost(&database, &app, &mut meter, || started(steps(n))).await;
+
+        println!("{}: {n} steps cost {cost:?}", database.backend());
+        assert_eq!(cost.trips, n as usize + 2);
+    }
+}
+
+async fn a_transaction_costs_its_statements_and_three(database: Database) {
+    let (app, mut meter) = metered(&database).await;
+
+    let cost = cost(&database, &app, &mut meter, || started(one_transaction())).await;
+
+    println!("{}: one transaction of one statement costs {cost:?}", database.backend());
+    let expected = match database.backend() {
+        Backend::Postgres => 2 + 1 + 3,
+        Backend::Sqlite => 2 + 1,
+    };
+    assert_eq!(cost.trips, expected);
+}
+
+async fn a_received_message_costs_two(database: Database) {
+    let (app, mut meter) = metered(&database).await;
+
+    let cost = cost(&database, &app, &mut meter, || async {
+        let id = unique("payee");
+        let handle = DBOS::start_workflow(payee()).workflow_id(&id).await.unwrap();
+        DBOS::send(&id, "yes", PAID).await.unwrap();
+        handle.workflow_id().to_owned()
+    })
+    .await;
+
+    println!("{}: a message sent and received costs {cost:?}", database.backend());
+    // One more for the sender, and one at most for looking before it was there.
+    let looks = usize::from(database.backend() == Backend::Postgres);
+    assert!((2 + 2 + 1..=2 + 2 + 1 + looks).contains(&cost.trips));
+}
+
+async fn a_direct_child_costs_three_and_two_looks(database: Database) {
+    let (app, mut meter) = metered(&database).await;
+
+    let cost = cost(&database, &app, &mut meter, || started(mother())).await;
+
+    println!("{}: a child without steps costs {cost:?}", database.backend());
+    let looks = if database.backend() == Backend::Postgres { 2 } else { 0 };
+    // Its start, which is the parent's step too; its outcome; the parent's note of it.
+    assert_eq!(cost.trips, 2 + 3 + looks);
+}
