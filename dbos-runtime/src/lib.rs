@@ -63,10 +63,4 @@ pub mod __private {
     pub use crate::select::Race;
     pub use crate::step::{Attempts, Step, StepOptions, Transaction, TransactionOptions};
     pub use crate::store::connection::Isolation;
-
-    /// Whether the database error in what a transaction returned is worth another run of its body.
-    #[must_use]
-    pub fn is_transient(error: Option<&sqlx::Error>) -> bool {
-        error.is_some_and(crate::store::retry::is_worth_rerunning)
-    }
 }
