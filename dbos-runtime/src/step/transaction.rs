@@ -86,9 +86,7 @@ impl Transaction {
             insist("open a transaction", || store.begin(self.options.isolation)).await
         };
         match opened {
-            Ok(connection) => {
-                Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only)
-            }
+            Ok(connection) => Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only),
             Err(error) => self.fail(error).await,
         }
     }

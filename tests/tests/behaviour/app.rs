@@ -80,7 +80,8 @@ impl App {
 
     /// The result of a workflow that was started before.
     pub(crate) async fn result<R: Send + 'static>(&self, workflow: &str) -> R {
-        let handle = self.run(async { DBOS::retrieve_workflow::<R>(workflow) }).await.expect("some workflow returns it");
+        let handle =
+            self.run(async { DBOS::retrieve_workflow::<R>(workflow) }).await.expect("some workflow returns it");
         handle.result().await
     }
 }

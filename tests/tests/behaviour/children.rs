@@ -61,7 +61,8 @@ async fn a_child_is_named_after_its_parents_step(database: Database) {
     let id = app.run(async { parent_at(unique("child"), 6).workflow_id("KEY").await.unwrap() }).await;
 
     assert_eq!(id, "KEY-7");
-    let parent = database.value("SELECT parent_workflow_id FROM dbos.workflow_status WHERE workflow_uuid = 'KEY-7'").await;
+    let parent =
+        database.value("SELECT parent_workflow_id FROM dbos.workflow_status WHERE workflow_uuid = 'KEY-7'").await;
     assert_eq!(parent.as_deref(), Some("KEY"));
 }
 
@@ -80,7 +81,8 @@ async fn an_awaited_child_takes_two_steps_and_a_started_one_takes_one(database: 
     let ids = app.run(async { parent_of_three(unique("child")).workflow_id("p").await.unwrap() }).await;
 
     assert_eq!(ids, ["p-1", "p-3", "p-4"]);
-    let names = ["child_of", "DBOS.getResult", "child_of", "child_of", "child_step", "DBOS.getResult", "DBOS.getResult"];
+    let names =
+        ["child_of", "DBOS.getResult", "child_of", "child_of", "child_step", "DBOS.getResult", "DBOS.getResult"];
     let expected: Vec<_> = (1..).zip(names.map(str::to_owned)).collect();
     assert_eq!(steps(&database, "p").await, expected);
 }
@@ -247,8 +249,10 @@ async fn parent_that_goes_on(name: String, gate: String) -> Result<String> {
 async fn a_finished_child_is_not_run_again(database: Database) {
     let mut app = App::launch(&database).await;
     let (name, gate) = (unique("child"), unique("gate"));
-    app.run(async { DBOS::start_workflow(parent_that_goes_on(name.clone(), gate.clone())).workflow_id("p").await.unwrap() })
-        .await;
+    app.run(async {
+        DBOS::start_workflow(parent_that_goes_on(name.clone(), gate.clone())).workflow_id("p").await.unwrap()
+    })
+    .await;
     reached(&gate).await;
 
     app.crash_and_relaunch().await;

@@ -89,7 +89,10 @@ async fn a_second_engine_never_runs_a_live_ones_work(database: Database) {
     assert_eq!(first.result::<Result<u32>>("w").await.unwrap(), 1);
     assert_eq!(runs_of(&name), 1);
     drop(second);
-    assert_eq!(database.value("SELECT recovery_attempts FROM dbos.workflow_status WHERE workflow_uuid = 'w'").await.as_deref(), Some("1"));
+    assert_eq!(
+        database.value("SELECT recovery_attempts FROM dbos.workflow_status WHERE workflow_uuid = 'w'").await.as_deref(),
+        Some("1")
+    );
 }
 
 async fn until_runs_are(name: &str, count: u32) {
@@ -135,7 +138,8 @@ async fn a_workflow_recovered_too_often_is_set_aside(database: Database) {
     let error = app.result::<Result<()>>("w").await.unwrap_err();
     assert!(matches!(&error, Error::DeadLettered { workflow } if workflow == "w"), "{error}");
     assert_eq!(runs_of(&name), 3);
-    let row = app.run(async { DBOS::retrieve_workflow::<Result<()>>("w").unwrap().status().await.unwrap().unwrap() }).await;
+    let row =
+        app.run(async { DBOS::retrieve_workflow::<Result<()>>("w").unwrap().status().await.unwrap().unwrap() }).await;
     assert_eq!(row.status, Some(Status::MaxRecoveryAttemptsExceeded));
 }
 
@@ -358,7 +362,10 @@ async fn another_version_with_other_code_is_left_alone(database: Database) {
     let edited = "UPDATE dbos_rust.version_workflows SET hash = 'edited' WHERE version = 'older'";
 
     assert!(!is_taken_over(&database, &[row, version, edited], config(&database)).await);
-    assert_eq!(database.value("SELECT status FROM dbos.workflow_status WHERE workflow_uuid = 'w'").await.as_deref(), Some("PENDING"));
+    assert_eq!(
+        database.value("SELECT status FROM dbos.workflow_status WHERE workflow_uuid = 'w'").await.as_deref(),
+        Some("PENDING")
+    );
 }
 
 async fn a_finished_workflow_is_not_recovered(database: Database) {

@@ -67,7 +67,8 @@ async fn replay_parent_of_changed(name: String) -> Result<i64> {
 async fn changed_code_under_a_child_stops_the_parent_too(database: Database) {
     let mut app = App::launch(&database).await;
     let name = unique("changed");
-    app.run(async { DBOS::start_workflow(replay_parent_of_changed(name.clone())).workflow_id("p").await.unwrap() }).await;
+    app.run(async { DBOS::start_workflow(replay_parent_of_changed(name.clone())).workflow_id("p").await.unwrap() })
+        .await;
     reached(&name).await;
     app.crash().await;
 
@@ -193,7 +194,10 @@ async fn a_first_run_sees_what_a_replay_sees(database: Database) {
 
     let error = app.run(async { replay_sees_narrow().await.unwrap_err() }).await;
 
-    assert!(matches!(&error, Error::Unstorable { reason, .. } if reason.contains("would not come back equal")), "{error}");
+    assert!(
+        matches!(&error, Error::Unstorable { reason, .. } if reason.contains("would not come back equal")),
+        "{error}"
+    );
 }
 
 #[step]

@@ -286,7 +286,10 @@ async fn every_kind_of_error_comes_back_after_a_crash(database: Database) {
 
     let replayed = app.result::<Result<Vec<String>>>("k").await.unwrap();
     assert_eq!(replayed, first);
-    assert_eq!(replayed[1..6], ["plain words", &sqlx::Error::RowNotFound.to_string(), "boxed words", "the bank is busy", "own words"]);
+    assert_eq!(
+        replayed[1..6],
+        ["plain words", &sqlx::Error::RowNotFound.to_string(), "boxed words", "the bank is busy", "own words"]
+    );
     assert!(replayed[0].starts_with("cannot charge"), "{replayed:?}");
     assert_eq!(runs_of(&name), 7);
 }

@@ -95,7 +95,8 @@ through_everything!(value_text, String);
 
 async fn text_of_every_kind_comes_back_equal(database: Database) {
     let mut app = App::launch(&database).await;
-    let texts = ["", " ", "null", "\"quoted\"", "line\nbreak\u{1}", "ünïcode 🦀 \u{feff}", "\\u0000", "'; DROP TABLE x"];
+    let texts =
+        ["", " ", "null", "\"quoted\"", "line\nbreak\u{1}", "ünïcode 🦀 \u{feff}", "\\u0000", "'; DROP TABLE x"];
 
     comes_back!(app, database, value_text, texts.map(str::to_owned));
 }
@@ -114,10 +115,8 @@ through_everything!(value_choices, Choices);
 async fn options_and_enums_come_back_equal(database: Database) {
     let mut app = App::launch(&database).await;
     let pair = Shape::Pair(Box::new(Shape::Nothing), Box::new(Shape::Circle(1.5)));
-    let choices: [Choices; 2] = [
-        (None, vec![None, Some(0)], Shape::Square { side: None }, ()),
-        (Some(String::new()), vec![], pair, ()),
-    ];
+    let choices: [Choices; 2] =
+        [(None, vec![None, Some(0)], Shape::Square { side: None }, ()), (Some(String::new()), vec![], pair, ())];
 
     comes_back!(app, database, value_choices, choices);
 }

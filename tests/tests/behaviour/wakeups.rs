@@ -62,9 +62,8 @@ async fn a_message_wakes_its_receiver(database: Database) {
 async fn message_within(receiver: &App, sender: &App, database: &Database) -> Duration {
     let gate = unique("hears");
     open(&gate);
-    let handle = receiver
-        .run(async { DBOS::start_workflow(wakeups_hears(gate)).workflow_id("hears").await.unwrap() })
-        .await;
+    let handle =
+        receiver.run(async { DBOS::start_workflow(wakeups_hears(gate)).workflow_id("hears").await.unwrap() }).await;
     until_timers_are(database, 1).await;
 
     let sent = Instant::now();
@@ -133,7 +132,8 @@ async fn end_within(runner: &App, reader: &App) -> Duration {
 async fn a_cancellation_wakes_who_waits_for_the_result(database: Database) {
     let app = App::launch(&database).await;
     let gate = unique("cancelled");
-    let handle = app.run(async { DBOS::start_workflow(wakeups_hears(gate.clone())).workflow_id("c").await.unwrap() }).await;
+    let handle =
+        app.run(async { DBOS::start_workflow(wakeups_hears(gate.clone())).workflow_id("c").await.unwrap() }).await;
     reached(&gate).await;
     let wait = tokio::spawn(handle.result());
     settle().await;
@@ -188,10 +188,13 @@ async fn news_from_transactions_reaches_another_engine_at_once(database: Databas
     listening(&database, 2).await;
     let (hears, sends) = (unique("hears"), unique("sends"));
     open(&hears);
-    let handle = here.run(async { DBOS::start_workflow(wakeups_hears(hears)).workflow_id("hears").await.unwrap() }).await;
+    let handle =
+        here.run(async { DBOS::start_workflow(wakeups_hears(hears)).workflow_id("hears").await.unwrap() }).await;
     until_timers_are(&database, 1).await;
     there
-        .run(async { DBOS::start_workflow(wakeups_sends_from_transaction(sends.clone())).workflow_id("sends").await.unwrap() })
+        .run(async {
+            DBOS::start_workflow(wakeups_sends_from_transaction(sends.clone())).workflow_id("sends").await.unwrap()
+        })
         .await;
     reached(&sends).await;
     let wait = here.run(async { DBOS::get_event("sends", STATE).timeout(HOUR).into_future() }).await;
