@@ -48,6 +48,10 @@ impl SignalSlot {
         self.raised.notify_one();
     }
 
+    pub(crate) fn is_raised(&self) -> bool {
+        self.signal.lock().expect("no panic while held").is_some()
+    }
+
     pub(crate) async fn wait(&self) -> Signal {
         loop {
             let raised = self.raised.notified();
