@@ -15,3 +15,9 @@ pub(crate) fn private(name: &str, span: Span) -> TokenStream {
     let name = syn::Ident::new(name, span);
     quote_spanned!(span=> ::dbos::__private::#name)
 }
+
+/// `::dbos::requirements::name`: what the compiler may name to the user, pointing at `span` in error messages.
+pub(crate) fn requirement(name: &str, span: Span) -> TokenStream {
+    let name = syn::Ident::new(name, span);
+    quote_spanned!(span=> ::dbos::requirements::#name)
+}

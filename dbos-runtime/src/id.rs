@@ -42,6 +42,11 @@ pub(crate) fn check_key(what: &str, key: &str) -> Result<()> {
 }
 
 /// What can be given as a workflow id: text, or an `Option` of it whose `None` means "make one up".
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no workflow id",
+    label = "a workflow id is text",
+    note = "give a `&str` or a `String`, for example `number.to_string()`, or an `Option` of one"
+)]
 pub trait IntoWorkflowId {
     /// The id, if one was given.
     fn into_workflow_id(self) -> Option<String>;

@@ -171,26 +171,32 @@ pub use workflow::{Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
 
+/// What annotated functions are asked for. Generated code calls it too, but the compiler names it to the user when a type
+/// does not fit, so it goes by names that a user can make sense of.
+#[doc(hidden)]
+pub mod requirements {
+    pub use crate::again::{Repeatable, again as repeatable};
+    pub use crate::app::{EndsProgram, main_outcome};
+    pub use crate::codec::{
+        CarriesErrors, Fallible, Recordable, RecordableError, WorkflowArgument, from_error as failure, workflow_failure,
+    };
+    pub use crate::http::arguments::{Arguments, RouteArgument};
+    pub use crate::http::respond::{RouteError, RouteValue};
+    pub use crate::step::Transaction;
+}
+
 /// What generated code names. Not for people: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use {inventory, serde, serde_json, sqlx, tokio};
+    pub use {inventory, sqlx, tokio};
 
-    pub use crate::again::again;
     pub use crate::app::{Application, run};
-    pub use crate::codec::{Outcome, Probe, WorkflowCodec, arg, from_error, nameless as tiers};
+    pub use crate::codec::{Outcome, Probe, WorkflowCodec, nameless as tiers};
     pub use crate::config::Migrations;
-    pub use crate::http::arguments::Arguments;
-    pub use crate::http::respond::{Respond, respond_tiers};
+    pub use crate::http::respond::{Respond, nameless as respond_tiers};
     pub use crate::http::route::{Route, RouteRequest};
     pub use crate::registry::{Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name};
     pub use crate::select::Race;
-    pub use crate::step::{Attempts, Step, StepOptions, Transaction, TransactionOptions};
+    pub use crate::step::{Attempts, Step, StepOptions, TransactionOptions};
     pub use crate::store::connection::Isolation;
-
-    /// Whether the database error in what a transaction returned is worth another run of its body.
-    #[must_use]
-    pub fn is_transient(error: Option<&sqlx::Error>) -> bool {
-        error.is_some_and(crate::store::retry::is_worth_rerunning)
-    }
 }

@@ -86,7 +86,7 @@ pub trait AnyWorkflow: Sync + 'static {
     fn codec(&self) -> Box<dyn Any>;
 }
 
-impl<A: Send + 'static, R: Send + 'static> AnyWorkflow for WorkflowDefinition<A, R> {
+impl<A: 'static, R: 'static> AnyWorkflow for WorkflowDefinition<A, R> {
     fn function(&self) -> &Function {
         &self.function
     }

@@ -9,7 +9,7 @@ use super::migrations::{Migrations, read};
 use crate::args::MainArgs;
 use crate::errors::Mistakes;
 use crate::function::Function;
-use crate::paths::private;
+use crate::paths::{private, requirement};
 
 /// Expands `#[dbos::main(args)] item`.
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -84,8 +84,9 @@ fn started(output: &ReturnType) -> TokenStream {
             __started().await;
             ::core::result::Result::Ok(())
         },
-        ReturnType::Type(_, output) => quote_spanned! {output.span()=>
-            __started().await.map_err(::core::convert::Into::into)
-        },
+        ReturnType::Type(_, output) => {
+            let outcome = requirement("main_outcome", output.span());
+            quote_spanned!(output.span()=> #outcome(__started().await))
+        }
     }
 }

@@ -8,7 +8,7 @@ use syn::{FnArg, Pat, Type, parse_quote};
 
 use crate::function::Function;
 use crate::function::argument::{Access, Argument};
-use crate::paths::private;
+use crate::paths::requirement;
 
 /// An `async` block around the user's body whose output is `output`, so that `?` and `return` in it
 /// work as in a function.
@@ -57,8 +57,8 @@ pub(super) fn bind_again(arguments: &[Argument]) -> TokenStream {
             Some(Access::Shared) => quote!(let #pattern = #name;),
             Some(Access::Exclusive) => quote!(let #pattern = &mut *#name;),
             None => {
-                let again = private("again", ty.span());
-                quote_spanned!(ty.span()=> let #pattern = #again(&#name);)
+                let repeatable = requirement("repeatable", ty.span());
+                quote_spanned!(ty.span()=> let #pattern = #repeatable(&#name);)
             }
         }
     };

@@ -5,14 +5,14 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Meta, Path, Result, Type, parse_quote};
+use syn::{Attribute, Ident, Meta, Path, Result, Type, parse_quote};
 
 use super::workflow::check_owner;
 use crate::args::RouteArgs;
 use crate::errors::Mistakes;
 use crate::function::argument::Argument;
 use crate::function::{Function, is_route};
-use crate::paths::private;
+use crate::paths::{private, requirement};
 
 const WHY_OWNED: &str = "its arguments come out of the request";
 
@@ -147,7 +147,8 @@ pub(super) fn check_step(
 /// The route's entry in the registry.
 pub(super) fn submit(route: &RouteArgs, function: &Function, arguments: &[Argument], callee: &Callee) -> TokenStream {
     let span = function.signature.ident.span();
-    let (inventory, entry, reader) = (private("inventory", span), private("Route", span), private("Arguments", span));
+    let (inventory, entry, reader) =
+        (private("inventory", span), private("Route", span), requirement("Arguments", span));
     let RouteArgs { method, path, .. } = route;
     let name = function.name();
     let sources: Vec<_> = arguments.iter().map(|argument| Source::of(route, argument)).collect();
@@ -219,10 +220,11 @@ impl Source {
         let Argument { name, ty, .. } = argument;
         let field = name.unraw().to_string();
         let from = match self {
-            Self::Path => quote!(path),
-            Self::Query => quote!(query),
-            Self::Body => quote!(body),
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Body => "body",
         };
+        let from = Ident::new(from, ty.span());
         quote_spanned!(ty.span()=> let #name = __arguments.#from::<#ty>(#field)?;)
     }
 }

@@ -13,7 +13,7 @@ use crate::errors::Mistakes;
 use crate::function::Function;
 use crate::function::argument::{Argument, takes_self_by_value};
 use crate::function::lifetimes::name_lifetimes;
-use crate::paths::{private, public};
+use crate::paths::{private, public, requirement};
 
 /// Expands `#[step(args)] item`.
 pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -170,14 +170,14 @@ fn run_with_retries(args: &StepArgs, function: &Function, arguments: &[Argument]
 /// One attempt: the body, cut off at its timeout if it has one.
 fn outcome(args: &StepArgs, body: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span();
-    let from_error = private("from_error", span);
+    let failure = requirement("failure", span);
     if args.timeout.is_none() {
         return quote!(#body.await);
     }
     quote_spanned! {span=>
         match __attempts.limit(#body).await {
             ::core::result::Result::Ok(__outcome) => __outcome,
-            ::core::result::Result::Err(__error) => #from_error::<#output>()(__error),
+            ::core::result::Result::Err(__error) => #failure::<#output>()(__error),
         }
     }
 }

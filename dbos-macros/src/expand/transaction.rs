@@ -95,7 +95,6 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let Connection { pattern, ty } = connection;
     let bindings = bind_again(arguments);
     let body = typed_body(&function.body, output);
-    let is_transient = private("is_transient", function.signature.ident.span());
     let database_error = database_error(output, &quote!(__outcome));
     let connection = quote_spanned!(ty.span()=> __transaction.connection::<#ty>(&mut __tx).await);
     quote! {
@@ -110,7 +109,7 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
         let ::core::option::Option::Some(__outcome) = __limited else {
             continue;
         };
-        let __retry: bool = #is_transient(#database_error);
+        let __retry: bool = __transaction.is_transient(#database_error);
         let __recorded = __codec.encode(&__outcome);
         ::core::mem::drop(__outcome);
         if let ::core::option::Option::Some(__done) = __transaction.finish(__tx, __recorded, __retry).await {

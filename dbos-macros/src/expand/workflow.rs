@@ -14,7 +14,7 @@ use crate::errors::Mistakes;
 use crate::function::argument::Argument;
 use crate::function::{Function, owner};
 use crate::nondeterminism::warnings;
-use crate::paths::{private, public};
+use crate::paths::{private, public, requirement};
 use crate::source_hash::source_hash;
 
 const WHY_OWNED: &str = "after a restart only its stored arguments are left";
@@ -167,17 +167,24 @@ fn name_in_source(span: Span) -> TokenStream {
 fn argument_codec(argument: &Argument) -> TokenStream {
     let Argument { name, ty, .. } = argument;
     let name = name.unraw().to_string();
-    let arg = private("arg", ty.span());
+    let span = ty.span();
+    let (probe, tiers) = (private("Probe", span), private("tiers", span));
     let comparison = comparison(ty);
-    quote_spanned!(ty.span()=> #arg::<#ty>(#name, || #comparison))
+    quote_spanned! {span=>
+        {
+            #[allow(unused_imports)]
+            use #tiers::*;
+            #probe::<#ty>::ARGUMENT.named(#name, || #comparison)
+        }
+    }
 }
 
 /// How the result is stored, and how a run that never returned is told to whoever awaits it.
 fn result_codec(output: &Type) -> TokenStream {
     let span = output.span();
-    let (workflow_codec, from_error) = (private("WorkflowCodec", span), private("from_error", span));
+    let (workflow_codec, failure) = (private("WorkflowCodec", span), requirement("workflow_failure", span));
     let codec = codec(output);
-    quote_spanned!(span=> #workflow_codec { codec: #codec, from_error: #from_error::<#output>() })
+    quote_spanned!(span=> #workflow_codec { codec: #codec, from_error: #failure::<#output>() })
 }
 
 /// Notes a `Self` that the expansion could not resolve, because it nests the body in an item.

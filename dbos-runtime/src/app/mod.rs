@@ -9,6 +9,7 @@ mod signals;
 mod start;
 mod supervise;
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -28,6 +29,34 @@ const UNUSABLE: u8 = 2;
 
 /// What a program's main function does once the engine runs.
 pub(crate) type Started = Pin<Box<dyn Future<Output = crate::Result<()>> + Send>>;
+
+/// An error that the body of a main function may end with.
+#[diagnostic::on_unimplemented(
+    message = "`main` cannot end with the error `{Self}`",
+    label = "this error ends the program, and has to say why",
+    note = "implement `std::fmt::Display` for it, or write `async fn main() -> dbos::Result<()>`"
+)]
+pub trait EndsProgram {
+    /// The error as the one that ends the program.
+    fn into_error(self) -> Error;
+}
+
+impl<E: fmt::Display + 'static> EndsProgram for E {
+    fn into_error(self) -> Error {
+        let words = format!("{self:#}");
+        let error: Box<dyn Any> = Box::new(self);
+        error.downcast::<Error>().map_or_else(|_| Error::Configuration(words), |error| *error)
+    }
+}
+
+/// What the body of a main function ended with.
+///
+/// # Errors
+///
+/// Its error.
+pub fn main_outcome<T, E: EndsProgram>(outcome: Result<T, E>) -> crate::Result<()> {
+    outcome.map(drop).map_err(E::into_error)
+}
 
 /// A program, as its `#[dbos::main]` describes it.
 #[derive(Clone, Copy)]

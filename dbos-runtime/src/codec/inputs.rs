@@ -3,22 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Comparison, check_size, decode_value, reason, strict};
+use super::{Comparison, Probe, check_size, decode_value, reason, strict};
 
 /// A type that can be the argument of a workflow.
+///
+/// Nothing implements it: it is asked for only where a type turned out to be none, for the sake of its message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the argument of a workflow",
     label = "arguments are stored when a workflow starts and read back when it recovers",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it; it must be `Send` and own its data"
 )]
-pub trait Argument: Serialize + DeserializeOwned + Send + 'static {}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Argument for T {}
+pub trait WorkflowArgument {}
 
 /// How one argument is stored.
 pub struct ArgCodec<T> {
@@ -34,9 +35,45 @@ impl<T> fmt::Debug for ArgCodec<T> {
     }
 }
 
-/// How the argument called `name` is stored. Holding it proves that `T` is an [`Argument`].
-pub const fn arg<T: Argument>(name: &'static str, comparison: fn() -> Comparison<T>) -> ArgCodec<T> {
-    ArgCodec { name, encode: |value| strict::to_string(value), decode: decode_value::<T>, comparison }
+/// A type that can be stored.
+#[derive(Debug)]
+pub struct Storable<T>(PhantomData<fn(T)>);
+
+/// A type that cannot.
+#[derive(Debug)]
+pub struct Unstorable<T>(PhantomData<fn(T)>);
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Probe<T> {
+    /// How an argument of this type is stored. For other types, [`NoArgument::ARGUMENT`] is found in its place.
+    pub const ARGUMENT: Storable<T> = Storable(PhantomData);
+}
+
+/// What is found for types that cannot be stored. A trait of one's own, not a bound on [`Storable::named`], because
+/// the compiler would report each of the bounds by itself.
+pub trait NoArgument<T> {
+    /// Cannot be named.
+    const ARGUMENT: Unstorable<T> = Unstorable(PhantomData);
+}
+
+impl<T> NoArgument<T> for Probe<T> {}
+
+impl<T: Serialize + DeserializeOwned> Storable<T> {
+    /// How the argument called `name` is stored.
+    #[must_use]
+    pub const fn named(self, name: &'static str, comparison: fn() -> Comparison<T>) -> ArgCodec<T> {
+        ArgCodec { name, encode: |value| strict::to_string(value), decode: decode_value::<T>, comparison }
+    }
+}
+
+impl<T> Unstorable<T> {
+    /// Never callable. There for its message.
+    #[must_use]
+    pub const fn named(self, _: &'static str, _: fn() -> Comparison<T>) -> ArgCodec<T>
+    where
+        T: WorkflowArgument,
+    {
+        panic!("nothing implements `WorkflowArgument`")
+    }
 }
 
 impl<T> ArgCodec<T> {

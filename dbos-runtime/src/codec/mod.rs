@@ -17,11 +17,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use inputs::ArgsCodec;
-pub use inputs::arg;
+pub use inputs::WorkflowArgument;
 pub use opaque::Recorded;
-pub use outcome::{Outcome, WorkflowCodec, from_error};
+pub use outcome::{CarriesErrors, Fallible, Outcome, WorkflowCodec, from_error, workflow_failure};
 pub(crate) use portable::{engine_error, read_engine_error};
-pub use tiers::{Probe, nameless};
+pub use tiers::{Probe, Recordable, RecordableError, nameless};
 
 /// The largest value that is stored, in bytes of JSON.
 pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;

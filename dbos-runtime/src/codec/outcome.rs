@@ -79,6 +79,16 @@ where
     |error| R::failed(R::Error::carry(error))
 }
 
+/// [`from_error`] for the return type of a workflow, which is handed to whoever awaits it, on any thread.
+#[must_use]
+pub fn workflow_failure<R>() -> fn(Error) -> R
+where
+    R: Fallible + Send,
+    R::Error: CarriesErrors,
+{
+    from_error::<R>()
+}
+
 /// How a workflow's outcome is stored, and how it is told if there is none.
 pub struct WorkflowCodec<R> {
     /// How the outcome is stored.

@@ -534,7 +534,7 @@ mod arguments {
 
     macro_rules! codec_of {
         ($($name:literal: $ty:ty),*) => {
-            ($(arg::<$ty>($name, || (&&&&&Probe::<$ty>::NEW).comparison()),)*)
+            ($(Probe::<$ty>::ARGUMENT.named($name, || (&&&&&Probe::<$ty>::NEW).comparison()),)*)
         };
     }
 

@@ -39,6 +39,8 @@ impl<R> Probe<R> {
 
 /// The traits without names, to import into generated code.
 pub mod nameless {
+    pub use crate::codec::inputs::NoArgument as _;
+
     pub use super::{
         ComparesBoth as _, ComparesErrors as _, ComparesNothing as _, ComparesValues as _, ComparesWhole as _,
         DescribesByDebug as _, DescribesByDisplay as _, DescribesNothing as _, HoldsDatabaseError as _,

@@ -13,6 +13,16 @@ use super::route::RouteRequest;
 use super::text::{Missing, Text};
 use super::{HttpError, request};
 
+/// A type that can be the argument of a route.
+#[diagnostic::on_unimplemented(
+    message = "a route cannot read `{Self}` from a request",
+    label = "this argument comes out of the request",
+    note = "derive `serde::Deserialize` for it, and let it own its data"
+)]
+pub trait RouteArgument: DeserializeOwned {}
+
+impl<T: DeserializeOwned> RouteArgument for T {}
+
 /// What a request carries for the arguments of its handler.
 ///
 /// Where an argument comes from is decided where the route is declared: a name in the path comes
@@ -51,7 +61,7 @@ impl Arguments {
     /// # Errors
     ///
     /// 400 if it is missing, or is no `T`.
-    pub fn path<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, HttpError> {
+    pub fn path<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
         let value = self.path.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
         from_text(name, value)
     }
@@ -61,7 +71,7 @@ impl Arguments {
     /// # Errors
     ///
     /// 400 if it is missing, is given more than once, or is no `T`.
-    pub fn query<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, HttpError> {
+    pub fn query<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
         from_text(name, self.query.get(name)?)
     }
 
@@ -70,7 +80,7 @@ impl Arguments {
     /// # Errors
     ///
     /// 400 if it is missing, or is no `T`.
-    pub fn body<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, HttpError> {
+    pub fn body<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
         match self.body.take(name) {
             None => missing(name),
             Some(Value::Null) => T::deserialize(Value::Null).or_else(|_| missing(name)),

@@ -1,7 +1,7 @@
 //! From what a route's function returned to a response, by its type.
 //!
 //! The choice is made at compile time, by the order in which a method call looks at references: of
-//! the traits in [`respond_tiers`], the one that is implemented for the most references and fits
+//! the traits in `respond_tiers`, the one that is implemented for the most references and fits
 //! the type wins. A `Result` is parted first; then text and responses go before JSON.
 
 use std::error::Error as StdError;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::HttpError;
 
 /// Chooses how a value of type `R` is answered: `(&Respond::<R>::NEW).respond(value)` with the
-/// [`respond_tiers`] in scope.
+/// [`nameless`] traits in scope.
 #[derive(Debug)]
 pub struct Respond<R>(PhantomData<fn(R)>);
 
@@ -57,12 +57,21 @@ pub trait RouteValue: Sized {
     fn answered(self) -> Response;
 }
 
+/// The traits without names, to import into generated code.
+pub mod nameless {
+    pub use super::respond_tiers::{
+        AsIs as _, ChainAsIs as _, ChainEmpty as _, ChainJson as _, Empty as _, HiddenAsIs as _, HiddenEmpty as _,
+        HiddenJson as _, Json as _, OpaqueAsIs as _, OpaqueEmpty as _, OpaqueJson as _, Refused as _,
+        RefusedError as _, RefusedValue as _, ToldAsIs as _, ToldEmpty as _, ToldJson as _,
+    };
+}
+
 /// How an answer ends.
 type Outcome = Result<Response, HttpError>;
 
 /// The choices, best first.
 #[allow(missing_docs)]
-pub mod respond_tiers {
+mod respond_tiers {
     use super::{
         Display, HttpError, IntoResponse, Outcome, Respond, RouteError, RouteValue, Serialize, StdError, as_is,
         chained, hidden, json, nothing, opaque, perhaps,

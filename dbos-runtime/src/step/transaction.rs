@@ -16,7 +16,7 @@ use crate::store::backend::Dialect;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
 use crate::store::failpoint::DurableWrite;
-use crate::store::retry::{Backoff, is_transient};
+use crate::store::retry::{Backoff, is_refused_write, is_transient, is_worth_rerunning};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
 use crate::store::{insist, within};
@@ -85,7 +85,9 @@ impl Transaction {
             insist("open a transaction", || store.begin(self.options.isolation)).await
         };
         match opened {
-            Ok(connection) => Tx::new(connection, store.dialect(), executor.clock.clone()),
+            Ok(connection) => {
+                Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only)
+            }
             Err(error) => self.fail(error).await,
         }
     }
@@ -121,6 +123,12 @@ impl Transaction {
             self.fail(Error::StepTimedOut { step: name.to_owned(), after_ms }).await
         }
         None
+    }
+
+    /// Whether the body failed with an error of the database that a rerun may mend.
+    pub fn is_transient(&self, error: Option<&sqlx::Error>) -> bool {
+        // A body that writes although it promised not to would write again.
+        error.is_some_and(|error| is_worth_rerunning(error) && !(self.options.read_only && is_refused_write(error)))
     }
 
     /// Commits or rolls back what the body did. `None` if the body should run again.

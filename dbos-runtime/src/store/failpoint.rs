@@ -5,6 +5,18 @@
 //! still, to be killed from outside. `DBOS_FAILPOINT=record` says each of them and goes on. Without
 //! the feature none of this exists.
 
+/// Whether this process numbers its writes.
+pub(crate) fn is_armed() -> bool {
+    #[cfg(feature = "failpoints")]
+    {
+        armed::is_armed()
+    }
+    #[cfg(not(feature = "failpoints"))]
+    {
+        false
+    }
+}
+
 /// Which side of a write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Side {
@@ -57,6 +69,10 @@ mod armed {
         Nothing,
         Record,
         StandStill { side: Side, number: u64 },
+    }
+
+    pub(super) fn is_armed() -> bool {
+        !matches!(plan(), Plan::Nothing)
     }
 
     pub(super) fn next() -> u64 {

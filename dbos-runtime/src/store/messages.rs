@@ -3,7 +3,7 @@
 use super::backend::{Access, Dialect};
 use super::checkpoints::{Checkpoint, fenced_insert};
 use super::connection::Isolation;
-use super::failpoint::DurableWrite;
+use super::failpoint::{self, DurableWrite};
 use super::sql::Statement;
 use super::{Store, within};
 use crate::error::Result;
@@ -65,6 +65,11 @@ impl Store {
     pub(crate) async fn take_message(&self, checkpoint: &Checkpoint, topic: &str) -> sqlx::Result<Taken> {
         match self.dialect() {
             Dialect::Postgres => {
+                // Only the statement itself knows whether it will write. Where writes are numbered, an
+                // attempt that finds nothing must not count, so it is told apart beforehand.
+                if failpoint::is_armed() && self.is_waiting_in_vain(checkpoint, topic).await? {
+                    return Ok(Taken::Nothing);
+                }
                 let statement = on_postgres(checkpoint, topic);
                 let write = DurableWrite::begin("take a message").await;
                 let rows = self.run(Access::Write, &statement).await?;
@@ -81,10 +86,10 @@ impl Store {
 
     async fn take_on_sqlite(&self, checkpoint: &Checkpoint, topic: &str) -> sqlx::Result<Taken> {
         // Looking costs no write lock; most looks find nothing.
-        let oldest = oldest(&checkpoint.workflow, topic);
-        if self.run(Access::Read, &oldest).await?.is_empty() {
+        if self.is_waiting_in_vain(checkpoint, topic).await? {
             return Ok(Taken::Nothing);
         }
+        let oldest = oldest(&checkpoint.workflow, topic);
         let write = DurableWrite::begin("take a message").await;
         let mut connection = self.begin(Isolation::default()).await?;
         let rows = within(self.deadline(), connection.run(&oldest)).await?;
@@ -108,6 +113,10 @@ impl Store {
         write.end().await;
         Ok(Taken::Message(message))
     }
+
+    async fn is_waiting_in_vain(&self, checkpoint: &Checkpoint, topic: &str) -> sqlx::Result<bool> {
+        Ok(self.run(Access::Read, &oldest(&checkpoint.workflow, topic)).await?.is_empty())
+    }
 }
 
 fn oldest(workflow: &str, topic: &str) -> Statement {
@@ -124,13 +133,22 @@ fn oldest(workflow: &str, topic: &str) -> Statement {
     .bind(topic)
 }
 
+/// A lock on a row is a write that is flushed, so the fence is locked only if there is something to
+/// take: a workflow that waits must not write at each look.
 fn on_postgres(checkpoint: &Checkpoint, topic: &str) -> Statement {
     Statement::new(
-        "WITH fence AS (
+        "WITH waiting AS (
+           SELECT EXISTS (SELECT 1
+                            FROM dbos.notifications
+                           WHERE destination_uuid = $1
+                             AND topic = $3
+                             AND consumed = FALSE) AS found
+         ), fence AS (
            SELECT workflow_uuid
              FROM dbos.workflow_status
             WHERE workflow_uuid = $1
               AND owner_xid = $2
+              AND (SELECT found FROM waiting)
               FOR NO KEY UPDATE
          ), unrecorded AS (
            SELECT workflow_uuid
@@ -157,7 +175,8 @@ fn on_postgres(checkpoint: &Checkpoint, topic: &str) -> Statement {
            SELECT $1, $4, $5, consumed.message, $6, $7, 'portable_json', $8, $7
              FROM consumed
          )
-         SELECT EXISTS (SELECT 1 FROM unrecorded) AS mine, (SELECT message FROM consumed) AS message",
+         SELECT EXISTS (SELECT 1 FROM unrecorded) OR NOT (SELECT found FROM waiting) AS mine,
+                (SELECT message FROM consumed) AS message",
     )
     .bind(&checkpoint.workflow)
     .bind(&checkpoint.owner)

@@ -63,6 +63,12 @@ pub(crate) fn is_worth_rerunning(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether a write was refused because the transaction, or the whole server for now, only reads.
+pub(crate) fn is_refused_write(error: &sqlx::Error) -> bool {
+    const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(READ_ONLY_SQL_TRANSACTION))
+}
+
 /// Waits that double, with up to a half of jitter so that competitors part.
 #[derive(Debug)]
 pub(crate) struct Backoff {

@@ -9,7 +9,7 @@ use sqlx::{
 
 use super::backend::Dialect;
 use super::connection::Connection;
-use super::retry::is_worth_rerunning;
+use super::retry::{is_refused_write, is_worth_rerunning};
 use crate::clock::Clock;
 
 /// An open transaction on either database. SQL is written once, with `$1` placeholders.
@@ -19,6 +19,7 @@ pub struct Tx {
     connection: Connection,
     dialect: Dialect,
     clock: Clock,
+    read_only: bool,
     /// Whether a statement failed for a reason that a rerun may mend, whatever became of the error.
     rerun: bool,
 }
@@ -63,8 +64,8 @@ impl<T> Scalar for T where
 }
 
 impl Tx {
-    pub(crate) fn new(connection: Connection, dialect: Dialect, clock: Clock) -> Self {
-        Self { connection, dialect, clock, rerun: false }
+    pub(crate) fn new(connection: Connection, dialect: Dialect, clock: Clock, read_only: bool) -> Self {
+        Self { connection, dialect, clock, read_only, rerun: false }
     }
 
     /// A query to bind values to and run.
@@ -112,7 +113,7 @@ impl Tx {
 
     fn note<T>(&mut self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
         if let Err(error) = &outcome {
-            self.rerun |= is_worth_rerunning(error);
+            self.rerun |= is_worth_rerunning(error) && !(self.read_only && is_refused_write(error));
         }
         outcome
     }

@@ -47,7 +47,7 @@ pub struct WorkflowCall<R> {
     running: Option<BoxFuture<'static, R>>,
 }
 
-impl<A: Send + 'static, R: Send + 'static> WorkflowDefinition<A, R> {
+impl<A: 'static, R: 'static> WorkflowDefinition<A, R> {
     /// A call with `arguments`, which are encoded now so that a bad one is known before anything is
     /// written.
     #[track_caller]
@@ -57,7 +57,7 @@ impl<A: Send + 'static, R: Send + 'static> WorkflowDefinition<A, R> {
     }
 }
 
-impl<R: Send + 'static> WorkflowCall<R> {
+impl<R: 'static> WorkflowCall<R> {
     /// A call of `workflow`; inside a workflow it takes its step ids here.
     #[track_caller]
     pub fn new(

@@ -45,7 +45,8 @@ async fn mother() -> Result<()> {
 const PAID: Topic<String> = Topic::new("paid");
 
 #[workflow]
-async fn payee() -> Result<Option<String>> {
+async fn payee(gate: String) -> Result<Option<String>> {
+    crate::app::pass(&gate).await;
     DBOS::recv(PAID, Duration::from_secs(30)).await
 }
 
@@ -70,6 +71,8 @@ async fn metered(database: &Database) -> (App, Meter) {
     };
     let url = proxy.as_ref().map_or(database.url(), Proxy::url);
     let mut config = crate::app::config(url);
+    // On one connection each statement is prepared once.
+    config.pool_size = 1;
     (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
     let app = App::launch_with(config).await;
     with_orders(database).await;
@@ -138,7 +141,7 @@ async fn cost<F: Future<Output = String>>(
     }
     let last = &costs[WARM_UP..];
     assert!(last.iter().all(|cost| cost.trips == last[0].trips), "runs differ: {costs:?}");
-    last[0]
+    *last.iter().min_by_key(|cost| cost.trips).expect("there were runs")
 }
 
 async fn started(call: dbos::WorkflowCall<Result<()>>) -> String {
@@ -174,16 +177,16 @@ async fn a_received_message_costs_two(database: Database) {
 
     let cost = cost(&database, &app, &mut meter, || async {
         let id = unique("payee");
-        let handle = DBOS::start_workflow(payee()).workflow_id(&id).await.unwrap();
+        let handle = DBOS::start_workflow(payee(id.clone())).workflow_id(&id).await.unwrap();
         DBOS::send(&id, "yes", PAID).await.unwrap();
+        crate::app::open(&id);
         handle.workflow_id().to_owned()
     })
     .await;
 
     println!("{}: a message sent and received costs {cost:?}", database.backend());
-    // One more for the sender, and one at most for looking before it was there.
-    let looks = usize::from(database.backend() == Backend::Postgres);
-    assert!((2 + 2 + 1..=2 + 2 + 1 + looks).contains(&cost.trips));
+    // One more for the sender.
+    assert_eq!(cost.trips, 2 + 2 + 1);
 }
 
 async fn a_direct_child_costs_three_and_two_looks(database: Database) {

@@ -5,12 +5,32 @@ use std::process::ExitCode;
 
 mod app;
 
+mod black_hole;
 mod budget;
+mod busy_file;
+mod cancelled;
+mod durability;
+mod lease;
 mod notify;
 mod one_bad_row;
+mod outage;
+mod two_processes;
 mod unknown_commit;
 mod user_errors;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[unknown_commit::CASES, user_errors::CASES, one_bad_row::CASES, notify::CASES, budget::CASES])
+    dbos_testkit::main(&[
+        unknown_commit::CASES,
+        black_hole::CASES,
+        cancelled::CASES,
+        outage::CASES,
+        busy_file::CASES,
+        user_errors::CASES,
+        one_bad_row::CASES,
+        notify::CASES,
+        budget::CASES,
+        two_processes::CASES,
+        lease::CASES,
+        durability::CASES,
+    ])
 }

@@ -1,1 +1,87 @@
-pub(crate) const CASES: &[dbos_testkit::Case] = &[];
+//! What every session has set, and that telling others never burdens a commit.
+
+use dbos::{DBOS, Event, Result, Topic, workflow};
+use dbos_testkit::{Database, Proxy, behaviours};
+
+use crate::app::{App, order, with_orders};
+
+behaviours! { notify:
+    nothing_is_told_inside_a_transaction on postgres,
+    every_session_is_set_up on postgres,
+    every_sqlite_commit_is_flushed on sqlite,
+}
+
+const STATE: Event<String> = Event::new("state");
+const NEWS: Topic<String> = Topic::new("news");
+
+#[workflow]
+async fn talkative() -> Result<()> {
+    DBOS::set_event(STATE, "ordering").await?;
+    order("tea").await?;
+    DBOS::send(DBOS::workflow_id(), "done", NEWS).await?;
+    DBOS::set_event(STATE, "ordered").await
+}
+
+async fn nothing_is_told_inside_a_transaction(database: Database) {
+    let proxy = Proxy::before(database.url()).await;
+    let app = App::launch(proxy.url()).await;
+    with_orders(&database).await;
+
+    let launched = proxy.statements().len();
+
+    app.run(async { DBOS::start_workflow(talkative()).await.unwrap() }).await;
+    database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'", 1).await;
+    while proxy.count("pg_notify(channel") == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let statements = proxy.statements().split_off(launched);
+    let telling: Vec<_> = statements.iter().filter(|statement| statement.to_lowercase().contains("notify")).collect();
+    // A statement of its own, which writes nothing that others wait for. A lone workflow runs one
+    // statement after the other, so one between BEGIN and COMMIT would stand between them here.
+    assert!(telling.iter().all(|statement| statement.starts_with("SELECT pg_notify")), "{telling:?}");
+    let begin = statements.iter().position(|statement| statement.starts_with("BEGIN")).expect("one transaction");
+    let commit = statements.iter().position(|statement| statement == "COMMIT").expect("one commit");
+    let inside: Vec<_> = statements[begin + 1..commit].iter().filter(|statement| !statement.starts_with("SELECT pg_notify")).collect();
+    assert_eq!(inside.len(), 2, "the user's statement and the checkpoint: {inside:?}");
+}
+
+async fn every_session_is_set_up(database: Database) {
+    let app = App::launch(database.url()).await;
+    with_orders(&database).await;
+
+    let settings = app.run(async { look().await.unwrap() }).await;
+
+    assert_eq!(settings, "30s on");
+    assert_eq!(database.value("SHOW synchronous_commit").await.as_deref(), Some("on"));
+}
+
+#[dbos::transaction]
+async fn settings(tx: &mut sqlx::PgConnection) -> Result<String> {
+    let query = "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' || current_setting('synchronous_commit')";
+    Ok(sqlx::query_scalar(query).fetch_one(tx).await?)
+}
+
+#[workflow]
+async fn look() -> Result<String> {
+    settings().await
+}
+
+#[dbos::transaction]
+async fn pragmas(tx: &mut sqlx::SqliteConnection) -> Result<String> {
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *tx).await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *tx).await?;
+    let timeout: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *tx).await?;
+    Ok(format!("{synchronous} {journal} {timeout}"))
+}
+
+#[workflow]
+async fn look_at_pragmas() -> Result<String> {
+    pragmas().await
+}
+
+async fn every_sqlite_commit_is_flushed(database: Database) {
+    let app = App::launch(database.url()).await;
+
+    assert_eq!(app.run(async { look_at_pragmas().await.unwrap() }).await, "2 wal 3000");
+}

@@ -41,7 +41,7 @@ macro_rules! route {
             handler: |request| {
                 Box::pin(async move {
                     #[allow(unused_imports)]
-                    use $crate::http::respond::respond_tiers::*;
+                    use $crate::http::respond::nameless::*;
                     #[allow(unused_variables, unused_mut)]
                     let mut $arguments = $crate::http::arguments::Arguments::read(request, $needs_body).await?;
                     #[allow(clippy::let_unit_value)]

@@ -29,6 +29,7 @@ impl OrderStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromRow)]
+#[expect(clippy::struct_field_names, reason = "the columns are called so, and the JSON too")]
 pub(crate) struct Product {
     product_id: i32,
     product: String,
@@ -38,6 +39,7 @@ pub(crate) struct Product {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromRow)]
+#[expect(clippy::struct_field_names, reason = "the columns are called so, and the JSON too")]
 pub(crate) struct Order {
     order_id: i32,
     pub(crate) order_status: i32,

@@ -1,0 +1,18 @@
+//! The shop, killed wherever it can be killed: at each durable write, at any time, beside a second one.
+
+#![expect(clippy::disallowed_methods, reason = "a test lets time go by for another process")]
+
+use std::process::ExitCode;
+
+mod books;
+mod commits;
+mod grid;
+mod paths;
+mod random_kills;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod two_processes;
+
+fn main() -> ExitCode {
+    dbos_testkit::main(&[grid::CASES, random_kills::CASES, two_processes::CASES])
+}

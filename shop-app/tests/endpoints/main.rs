@@ -1,0 +1,17 @@
+//! What the shop answers: every endpoint, every mistake of a caller, and strangers of every kind.
+
+#![expect(clippy::disallowed_methods, reason = "a test lets time go by for another process")]
+
+use std::process::ExitCode;
+
+mod checkout;
+mod crowds;
+mod cuts;
+#[path = "../shop/mod.rs"]
+mod shop;
+mod strangers;
+mod table;
+
+fn main() -> ExitCode {
+    dbos_testkit::main(&[table::CASES, checkout::CASES, crowds::CASES, strangers::CASES, cuts::CASES])
+}
