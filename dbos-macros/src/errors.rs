@@ -42,7 +42,7 @@ impl Mistakes {
 pub(crate) fn report(error: &Error, item: TokenStream) -> TokenStream {
     let errors = error.to_compile_error();
     let item = match syn::parse2::<Function>(item.clone()) {
-        Ok(function) => function.without_our_attributes().into_token_stream(),
+        Ok(function) => function.without_our_attributes().awaitable().into_token_stream(),
         Err(_) => item,
     };
     quote! {

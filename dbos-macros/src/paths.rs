@@ -1,5 +1,8 @@
 //! The paths that generated code names. Everything goes through `::dbos`, so an expansion compiles
 //! whatever the user has imported or shadowed.
+//!
+//! A span says where an error is shown, and also which variables a name can see: code that stands at the user's span takes
+//! the names of our own variables as `#name`, or it would not find them where the user's code comes from a `macro_rules!`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;

@@ -117,6 +117,11 @@ impl Given {
     /// Any expression.
     pub(super) fn value(&self) -> Result<&Expr> {
         let key = &self.key;
-        self.value.as_ref().ok_or_else(|| Error::new_spanned(key, format!("`{key}` needs a value: `{key} = …`")))
+        let mut value = self.value.as_ref();
+        // A `$name:literal` of a `macro_rules!` comes wrapped in a group.
+        while let Some(Expr::Group(group)) = value {
+            value = Some(&group.expr);
+        }
+        value.ok_or_else(|| Error::new_spanned(key, format!("`{key}` needs a value: `{key} = …`")))
     }
 }

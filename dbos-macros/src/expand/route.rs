@@ -36,6 +36,9 @@ pub(crate) fn route(attribute: &str, args: TokenStream, item: TokenStream) -> Re
         function.attributes.push(written(attribute, &args));
         return Ok(function.into_token_stream());
     }
+    if let Some(passed) = let_routes_pass(attribute, &args, &function) {
+        return Ok(passed);
+    }
     let mut mistakes = Mistakes::default();
     let mut routes = Vec::from_iter(RouteArgs::read(attribute, args, &mut mistakes));
     routes.extend(take(&mut function, &mut mistakes));
@@ -185,13 +188,14 @@ fn respond(output: &Type, callee: &Callee, arguments: &[Argument]) -> TokenStrea
         Callee::Step => quote!(__call(#(#names),*)),
         Callee::Workflow => quote!(__WORKFLOW.call((#(#names,)*)).workflow_id(__arguments.idempotency_key()?)),
     };
+    let value = quote!(__value);
     let respond = quote_spanned! {span=>
         #[allow(unused_imports)]
         use #tiers::*;
-        (&&&&&#respond::<#output>::NEW).respond(__value)
+        (&&&&&#respond::<#output>::NEW).respond(#value)
     };
     quote! {
-        let __value: #output = #call.await;
+        let #value: #output = #call.await;
         #respond
     }
 }
@@ -225,6 +229,7 @@ impl Source {
             Self::Body => "body",
         };
         let from = Ident::new(from, ty.span());
-        quote_spanned!(ty.span()=> let #name = __arguments.#from::<#ty>(#field)?;)
+        let arguments = quote!(__arguments);
+        quote_spanned!(ty.span()=> let #name = #arguments.#from::<#ty>(#field)?;)
     }
 }

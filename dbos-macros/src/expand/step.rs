@@ -120,7 +120,8 @@ fn call(args: &StepArgs, function: &Function, arguments: &[Argument]) -> TokenSt
         run_once(args, function, arguments, &output)
     };
     // At the user's name, so that "future cannot be sent between threads" points there.
-    let built = quote_spanned!(span=> #step_call::new(__step, __codec, async move { #run }));
+    let taken = quote!(__step, __codec);
+    let built = quote_spanned!(span=> #step_call::new(#taken, async move { #run }));
     quote! {
         let __step = #step::here(#name, #options);
         let __codec = #codec;
@@ -146,12 +147,16 @@ fn run_with_retries(args: &StepArgs, function: &Function, arguments: &[Argument]
     let outcome = outcome(args, &quote!({ #bindings #body }), output);
     let worth_retrying = match &args.retry_if {
         None => quote!(true),
-        Some(retry_if) => quote_spanned! {retry_if.span()=>
-            match &__outcome {
-                ::core::result::Result::Err(__error) => (#retry_if)(__error),
-                ::core::result::Result::Ok(_) => false,
+        Some(retry_if) => {
+            let error = quote!(__error);
+            let asked = quote_spanned!(retry_if.span()=> (#retry_if)(#error));
+            quote! {
+                match &__outcome {
+                    ::core::result::Result::Err(#error) => #asked,
+                    ::core::result::Result::Ok(_) => false,
+                }
             }
-        },
+        }
     };
     quote! {
         loop {
@@ -174,10 +179,11 @@ fn outcome(args: &StepArgs, body: &TokenStream, output: &Type) -> TokenStream {
     if args.timeout.is_none() {
         return quote!(#body.await);
     }
-    quote_spanned! {span=>
+    let failure = quote_spanned!(span=> #failure::<#output>());
+    quote! {
         match __attempts.limit(#body).await {
             ::core::result::Result::Ok(__outcome) => __outcome,
-            ::core::result::Result::Err(__error) => #failure::<#output>()(__error),
+            ::core::result::Result::Err(__error) => #failure(__error),
         }
     }
 }

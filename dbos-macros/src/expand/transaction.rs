@@ -12,8 +12,8 @@ use super::route;
 use super::step::{recorded_name, step_function};
 use crate::args::TransactionArgs;
 use crate::errors::Mistakes;
-use crate::function::Function;
 use crate::function::argument::{Argument, takes_self_by_value};
+use crate::function::{Function, ungrouped};
 use crate::paths::{private, public};
 
 const USAGE: &str = "a transaction's first argument is its connection: `tx: &mut Tx`, `tx: &mut sqlx::PgConnection` or `tx: &mut sqlx::SqliteConnection`";
@@ -57,7 +57,7 @@ fn take_connection(function: &mut Function, mistakes: &mut Mistakes) -> Option<C
         mistakes.at(&function.signature.ident, USAGE);
         return None;
     };
-    match *argument.ty {
+    match ungrouped(&argument.ty).clone() {
         Type::Reference(reference) if reference.mutability.is_some() => {
             let others = inputs.iter().enumerate().filter(|(other, _)| *other != position);
             *inputs = others.map(|(_, input)| input.clone()).collect();
@@ -81,7 +81,8 @@ fn call(args: &TransactionArgs, function: &Function, connection: &Connection, ar
     let codec = codec(&output);
     let attempt = attempt(function, connection, arguments, &output);
     // At the user's name, so that "future cannot be sent between threads" points there.
-    let built = quote_spanned!(span=> #step_call::new(__step, __codec, async move { loop { #attempt } }));
+    let taken = quote!(__step, __codec);
+    let built = quote_spanned!(span=> #step_call::new(#taken, async move { loop { #attempt } }));
     quote! {
         let __step = #step::here(#name, #step_options::DEFAULT);
         let __codec = #codec;
@@ -96,7 +97,8 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let bindings = bind_again(arguments);
     let body = typed_body(&function.body, output);
     let database_error = database_error(output, &quote!(__outcome));
-    let connection = quote_spanned!(ty.span()=> __transaction.connection::<#ty>(&mut __tx).await);
+    let (transaction, tx) = (quote!(__transaction), quote!(&mut __tx));
+    let connection = quote_spanned!(ty.span()=> #transaction.connection::<#ty>(#tx).await);
     quote! {
         let mut __tx = __transaction.begin().await;
         let __limited: ::core::option::Option<#output> = __transaction

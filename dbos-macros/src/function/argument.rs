@@ -4,7 +4,7 @@ use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, Type};
 
-use super::Function;
+use super::{Function, ungrouped};
 use crate::errors::Mistakes;
 
 /// An argument with a type.
@@ -24,7 +24,7 @@ impl Argument {
             Pat::Ident(binding) if binding.subpat.is_none() => binding.ident.clone(),
             pattern => format_ident!("arg{position}", span = pattern.span()),
         };
-        Self { name, pattern: (*argument.pat).clone(), ty: (*argument.ty).clone() }
+        Self { name, pattern: (*argument.pat).clone(), ty: ungrouped(&argument.ty).clone() }
     }
 
     /// Whether the type is a reference, and whether a mutable one.

@@ -4,7 +4,7 @@ pub(crate) mod argument;
 pub(crate) mod lifetimes;
 pub(crate) mod owner;
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -37,11 +37,9 @@ impl Parse for Function {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let signature = input.parse::<Signature>()?;
-        match input.parse() {
-            Ok(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
-                Ok(Self { attributes, visibility, signature, body: body.into_token_stream() })
-            }
-            _ => Err(Error::new(
+        match input.parse().ok().and_then(braces) {
+            Some(body) => Ok(Self { attributes, visibility, signature, body: body.into_token_stream() }),
+            None => Err(Error::new(
                 signature.ident.span(),
                 "this function needs a body; a method that a trait only declares cannot be annotated",
             )),
@@ -99,6 +97,14 @@ impl Function {
     pub(crate) fn without_our_attributes(mut self) -> Self {
         self.attributes
             .retain(|attribute| !is_route(attribute) && !KINDS.iter().any(|kind| is_named(attribute.path(), kind)));
+        self
+    }
+
+    /// The function as `async`, which its callers take it for; only `main` may not be.
+    pub(crate) fn awaitable(mut self) -> Self {
+        if self.signature.ident != "main" && self.signature.constness.is_none() {
+            self.signature.asyncness.get_or_insert_default();
+        }
         self
     }
 
@@ -179,6 +185,25 @@ impl Function {
             mistakes.at(parameter, format!("a {what} cannot be generic: {why}; write one {what} per type"));
         }
     }
+}
+
+/// The group in braces that `token` is; a `$body:block` of a `macro_rules!` comes wrapped in a group without any.
+fn braces(token: TokenTree) -> Option<Group> {
+    match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            group.stream().into_iter().next().and_then(braces)
+        }
+        _ => None,
+    }
+}
+
+/// The type itself, where a `$ty:ty` of a `macro_rules!` comes wrapped in a group.
+pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
+    while let Type::Group(group) = ty {
+        ty = &group.elem;
+    }
+    ty
 }
 
 /// Whether `path` ends in `name`.

@@ -1,0 +1,6 @@
+struct Misconfigured;
+
+#[dbos::main]
+async fn main() -> Result<(), Misconfigured> {
+    Err(Misconfigured)
+}

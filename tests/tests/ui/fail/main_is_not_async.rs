@@ -1,0 +1,2 @@
+#[dbos::main]
+fn main() {}

@@ -1,0 +1,2 @@
+#[dbos::main(migrations = "migratoins")]
+async fn main() {}

@@ -1,0 +1,4 @@
+#[dbos::main]
+async fn main(arguments: Vec<String>) {
+    drop(arguments);
+}

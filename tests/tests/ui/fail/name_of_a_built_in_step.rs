@@ -1,0 +1,10 @@
+use dbos::step;
+
+#[step(name = "DBOS.sleep")]
+async fn rest() -> dbos::Result<()> {
+    Ok(())
+}
+
+fn main() {
+    drop(rest());
+}

@@ -1,0 +1,15 @@
+use dbos::{step, workflow};
+
+#[workflow(retries = 3)]
+async fn checkout() -> dbos::Result<()> {
+    Ok(())
+}
+
+#[step(max_attempts = 3)]
+async fn charge() -> dbos::Result<()> {
+    Ok(())
+}
+
+fn main() {
+    drop((checkout(), charge()));
+}

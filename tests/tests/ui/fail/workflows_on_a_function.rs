@@ -1,0 +1,10 @@
+use dbos::workflows;
+
+#[workflows]
+async fn checkout() -> dbos::Result<()> {
+    Ok(())
+}
+
+fn main() {
+    drop(checkout());
+}

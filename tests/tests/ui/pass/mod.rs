@@ -1,0 +1,9 @@
+//! What must compile without a word, and do what it says.
+
+mod arguments;
+mod bodies;
+mod generated;
+mod lookalikes;
+mod methods;
+mod outcomes;
+mod routes;
