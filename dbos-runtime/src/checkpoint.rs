@@ -55,6 +55,7 @@ impl Point {
 
     /// What is recorded here. If it is another step's outcome, the code has changed: the run stops.
     pub(crate) async fn recorded(&self) -> Option<RecordedStep> {
+        self.run.stop_if_told().await;
         let recorded = self.run.recorded(self.step)?;
         Some(self.check_name(recorded).await)
     }

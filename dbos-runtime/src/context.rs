@@ -1,7 +1,7 @@
 //! Which engine, which workflow, which step: carried along by the task, so that no function has to.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use crate::error::{Error, Result};
@@ -59,6 +59,14 @@ impl Run {
         self.history.lock().expect("no panic while held").get(&step).cloned()
     }
 
+    /// Goes no further if the run has been told to stop. Code that has not been polled since, because it was busy
+    /// with something else, stops here: before its next durable call and not after it.
+    pub(crate) async fn stop_if_told(&self) {
+        if self.signal.is_raised() {
+            std::future::pending().await
+        }
+    }
+
     pub(crate) fn raise(&self, signal: Signal) {
         self.signal.raise(signal);
     }
@@ -77,11 +85,18 @@ pub(crate) struct StepContext {
     pub(crate) workflow: Option<String>,
     pub(crate) step: Option<u32>,
     pub(crate) attempt: AtomicU32,
+    /// Whether only the body runs and nothing is recorded.
+    pub(crate) plain: AtomicBool,
     /// Set if the step is a transaction.
     pub(crate) transaction: OnceLock<TransactionContext>,
 }
 
 impl StepContext {
+    /// Whether this is a transaction whose commit records a step.
+    pub(crate) fn is_recorded_transaction(&self) -> bool {
+        self.transaction.get().is_some() && self.workflow.is_some() && !self.plain.load(Ordering::SeqCst)
+    }
+
     /// Leaves `effect` for the commit of the transaction whose body runs.
     pub(crate) fn add_effect(&self, effect: Effect) {
         if let Some(own) = self.transaction.get() {

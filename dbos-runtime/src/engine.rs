@@ -15,7 +15,7 @@ use crate::context;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Parts, Signal};
 use crate::service::identity::Identity;
-use crate::service::lease::Lease;
+use crate::service::lease::{Lease, lease_end_ms};
 use crate::service::{listener, recovery};
 use crate::store::Store;
 use crate::wakeup::Wakeups;
@@ -27,6 +27,13 @@ const LETTING_GO: Duration = Duration::from_secs(5);
 
 /// The engine that `DBOS::shutdown` ends: the first of the process.
 static LAUNCHED: Mutex<Option<Engine>> = Mutex::new(None);
+
+/// How an engine ends.
+#[derive(Clone, Copy)]
+enum Ending {
+    Graceful,
+    Crash,
+}
 
 /// A running engine. Clones are the same engine.
 #[derive(Clone)]
@@ -56,7 +63,7 @@ impl Engine {
         }
         store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
         let identity = Identity::create(&config, store.dialect())?;
-        let row = identity.row(store.dialect(), clock.after(config.lease));
+        let row = identity.row(store.dialect(), lease_end_ms(&store, &clock, config.lease).await?);
         store.register_executor(&config.application, &row).await?;
         let executor = Executor::new(Parts {
             store,
@@ -166,7 +173,7 @@ impl Engine {
     /// No workflow is cancelled.
     pub async fn shutdown(&self) {
         self.hand_back().await;
-        self.end_services().await;
+        self.end_services(Ending::Graceful).await;
         self.0.executor.store.close().await;
     }
 
@@ -174,7 +181,7 @@ impl Engine {
     /// lease. For tests of recovery within one process.
     pub async fn abandon(&self) {
         self.stop_runs().await;
-        self.end_services().await;
+        self.end_services(Ending::Crash).await;
         self.0.executor.store.close().await;
     }
 
@@ -189,10 +196,13 @@ impl Engine {
         }
     }
 
-    async fn end_services(&self) {
+    async fn end_services(&self, ending: Ending) {
         let lease = self.0.lease.lock().expect("no panic while held").take();
         if let Some(lease) = lease {
-            lease.stop().await;
+            match ending {
+                Ending::Graceful => lease.stop().await,
+                Ending::Crash => lease.abandon().await,
+            }
         }
         let services = std::mem::take(&mut *self.0.services.lock().expect("no panic while held"));
         for service in services {

@@ -76,7 +76,7 @@ where
             let point = Point::take(run, SET_EVENT, location);
             StepCall::operation(async move { publish(&point, effect?).await })
         }
-        Place::Step(step) if step.transaction.get().is_some() && step.workflow.is_some() => {
+        Place::Step(step) if step.is_recorded_transaction() => {
             let outcome = effect.map(|effect| step.add_effect(effect));
             StepCall::operation(async move { outcome })
         }

@@ -16,7 +16,7 @@ use crate::store::checkpoints::Checkpoint;
 use crate::store::notify::Notifier;
 use crate::store::outcomes::Ended;
 use crate::store::starts::Start;
-use crate::store::workflows::Claimant;
+use crate::store::workflows::{Claimant, WorkflowOutcome};
 use crate::store::writer::Lane;
 use crate::wakeup::Wakeups;
 
@@ -48,6 +48,10 @@ impl SignalSlot {
         self.raised.notify_one();
     }
 
+    pub(crate) fn is_raised(&self) -> bool {
+        self.signal.lock().expect("no panic while held").is_some()
+    }
+
     pub(crate) async fn wait(&self) -> Signal {
         loop {
             let raised = self.raised.notified();
@@ -64,6 +68,7 @@ impl SignalSlot {
 struct ActiveRun {
     owner: String,
     signal: Arc<SignalSlot>,
+    outcome: watch::Sender<Option<WorkflowOutcome>>,
 }
 
 pub(crate) struct Executor {
@@ -165,9 +170,22 @@ impl Executor {
             return None;
         }
         let signal = Arc::<SignalSlot>::default();
-        runs.insert(workflow.to_owned(), ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal) });
+        let run = ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal), outcome: watch::Sender::new(None) };
+        runs.insert(workflow.to_owned(), run);
         self.stuck.lock().expect("no panic while held").remove(workflow);
         Some(signal)
+    }
+
+    /// Hands the recorded outcome of a run to those who wait for it in this process.
+    pub(crate) fn deliver(&self, workflow: &str, owner: &str, outcome: WorkflowOutcome) {
+        if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
+            run.outcome.send_replace(Some(outcome));
+        }
+    }
+
+    /// Where the outcome of `workflow` will be handed over, if it runs here. Closed if it ends otherwise.
+    pub(crate) fn delivery(&self, workflow: &str) -> Option<watch::Receiver<Option<WorkflowOutcome>>> {
+        self.runs().get(workflow).map(|run| run.outcome.subscribe())
     }
 
     pub(crate) fn leave(&self, workflow: &str) {

@@ -25,6 +25,8 @@ use crate::wakeup::Fact;
 
 const SEND: &str = "DBOS.send";
 const RECV: &str = "DBOS.recv";
+/// What `()` and `None` look like on their way.
+const EMPTY: &str = "null";
 
 /// A named channel to a workflow, and the type of what goes through it.
 pub struct Topic<T> {
@@ -178,8 +180,11 @@ where
     StepCall::operation(async move {
         check_key("topic", topic.name)?;
         let message = receive(&point, &timer, topic.name, timeout).await;
-        match message.as_deref().map(decode_value::<Option<T>>).transpose() {
-            Ok(message) => Ok(message.flatten()),
+        let Some(message) = message else { return Ok(None) };
+        match decode_value(&message) {
+            Ok(message) => Ok(Some(message)),
+            // The empty message of another language, on a topic whose type has no empty value.
+            Err(_) if message == EMPTY => Ok(None),
             Err(reason) => {
                 let what = format!("a message on topic `{}`", topic.name);
                 point.run.stop(Signal::Failed(Error::Unreadable { what, reason })).await
@@ -191,7 +196,7 @@ where
 /// The message as JSON, or `None` once the timeout has passed.
 async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -> Option<String> {
     if let Some(recorded) = point.recorded().await {
-        return recorded.output.filter(|output| output != "null");
+        return recorded.output;
     }
     let executor = &point.run.executor;
     let deadline_ms = record_wake_up(timer, timeout).await;
@@ -200,12 +205,11 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
     loop {
         let next = arrived.next();
         if let Some(message) = take(executor, point, topic).await {
-            return Some(message).filter(|message| message != "null");
+            return Some(message);
         }
         if executor.clock.now_ms() >= deadline_ms {
-            let nothing = StepOutcome { output: Some("null".to_owned()), ..StepOutcome::default() };
-            let recorded = point.record(nothing, Effect::None, executor.clock.now_ms()).await;
-            return recorded.output.filter(|output| output != "null");
+            // No output at all stands for the time-out: an empty message is something else.
+            return point.record(StepOutcome::default(), Effect::None, executor.clock.now_ms()).await.output;
         }
         tokio::select! {
             () = next => {}

@@ -49,6 +49,13 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Lets go of the lock as a crash would: the file stays, and proves the death.
+    pub(crate) fn leave_behind(mut self) {
+        self.lock = None;
+    }
+}
+
 impl Drop for Identity {
     fn drop(&mut self) {
         // The file goes before the lock: then nobody can take the lock of a file that stays.

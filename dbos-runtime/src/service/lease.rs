@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::clock::{millis, pause};
+use crate::clock::{Clock, millis, pause};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
@@ -32,6 +32,8 @@ pub(crate) struct Lease {
 #[derive(Default)]
 struct Stop {
     asked: AtomicBool,
+    /// Whether to end as a crash would.
+    abandoned: AtomicBool,
     wake: Notify,
 }
 
@@ -68,6 +70,12 @@ impl Lease {
         }
     }
 
+    /// Like [`stop`](Self::stop), but the lock file stays, as after a crash.
+    pub(crate) async fn abandon(self) {
+        self.stop.abandoned.store(true, Ordering::SeqCst);
+        self.stop().await;
+    }
+
     fn ask_to_stop(&self) {
         self.stop.asked.store(true, Ordering::SeqCst);
         self.stop.wake.notify_one();
@@ -78,6 +86,12 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.ask_to_stop();
     }
+}
+
+/// When a lease that begins now ends, by the database's clock.
+pub(crate) async fn lease_end_ms(store: &Store, clock: &Clock, lease: Duration) -> Result<i64> {
+    let now_ms = store.database_now_ms().await?.unwrap_or_else(|| clock.now_ms());
+    Ok(now_ms.saturating_add(millis(lease)))
 }
 
 struct Keeper {
@@ -96,7 +110,7 @@ fn run(mut keeper: Keeper) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime without worker threads can be built");
     runtime.block_on(async {
-        let Some(store) = keeper.connect().await else { return };
+        let Some(store) = keeper.connect().await else { return keeper.end() };
         let interval = keeper.config.lease / RENEWALS_PER_LEASE;
         while !keeper.stop.asked.load(Ordering::SeqCst) {
             keeper.run_once(&store).await;
@@ -106,6 +120,7 @@ fn run(mut keeper: Keeper) {
             }
         }
         store.close().await;
+        keeper.end();
     });
 }
 
@@ -120,6 +135,12 @@ impl Keeper {
             pause(Duration::from_millis(100)).await;
         }
         None
+    }
+
+    fn end(self) {
+        if self.stop.abandoned.load(Ordering::SeqCst) {
+            self.identity.leave_behind();
+        }
     }
 
     /// One renewal and what follows from it.
@@ -188,7 +209,7 @@ impl Keeper {
     async fn rename(&mut self, store: &Store) -> Result<()> {
         let dialect = store.dialect();
         let identity = Identity::create(&self.config, dialect)?;
-        let row = identity.row(dialect, self.executor.clock.after(self.config.lease));
+        let row = identity.row(dialect, lease_end_ms(store, &self.executor.clock, self.config.lease).await?);
         store.register_executor(&self.executor.application, &row).await?;
         // Only now: work that is started from here on carries the new name, and the old one is dead.
         self.executor.rename(identity.executor.clone());
@@ -200,7 +221,8 @@ impl Keeper {
     }
 
     fn report_dead(&self, store: &Store, renewal: &Renewal) {
-        let now_ms = self.executor.clock.now_ms();
+        // Leases are told by the database's clock, whatever clock the workflows live by.
+        let now_ms = renewal.now_ms.unwrap_or_else(|| self.executor.clock.now_ms());
         for row in &renewal.executors {
             if row.executor != self.identity.executor && is_dead(row, store.dialect(), now_ms) {
                 // If recovery is busy the next renewal reports it again.

@@ -14,6 +14,7 @@ use crate::store::executors::ExecutorRow;
 use crate::store::failpoint::DurableWrite;
 use crate::store::outcomes::Ended;
 use crate::store::workflows::Claimed;
+use crate::wakeup::Fact;
 use crate::workflow::{Execution, spawn};
 
 /// How many workflows are claimed at once.
@@ -67,6 +68,7 @@ async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: 
         // One bad row stops one workflow.
         tracing::error!(%error, workflow, "workflow cannot be recovered");
         let error = Error::Unreadable { what: "the history of the workflow".to_owned(), reason: error.to_string() };
+        let fact = Fact::Ended { workflow: workflow.clone() };
         let ended = Ended {
             workflow,
             owner: owner.to_owned(),
@@ -76,6 +78,7 @@ async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: 
             now_ms: executor.clock.now_ms(),
         };
         executor.outcomes.commit(ended).await.ok();
+        executor.notifier.told(&fact);
     }
 }
 
@@ -89,7 +92,9 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
     if claimed.attempts > i64::from(definition.options().max_recovery_attempts) + 1 {
         let Claimed { workflow, name, attempts, .. } = claimed;
         tracing::error!(workflow, name, attempts, "workflow was recovered too often and is set aside");
-        return executor.store.dead_letter(&workflow, owner, executor.clock.now_ms()).await;
+        executor.store.dead_letter(&workflow, owner, executor.clock.now_ms()).await?;
+        executor.notifier.told(&Fact::Ended { workflow });
+        return Ok(());
     }
     let history = executor.store.read_history(&claimed.workflow).await?;
     let (name, step) = (&claimed.name, history.keys().max().copied().unwrap_or_default());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -38,7 +38,7 @@ pub(super) enum Placed {
     /// Nowhere: there is no workflow here.
     Unrecorded,
     /// The step was called inside another one.
-    Nested { run: Option<Arc<Run>>, outer: &'static str },
+    Nested { run: Option<Arc<Run>>, outer: Arc<StepContext> },
 }
 
 impl Step {
@@ -49,7 +49,7 @@ impl Step {
         let location = Location::caller();
         let placed = match context::place() {
             Place::Workflow(run) => Placed::Recorded(Point::take(run, name, location)),
-            Place::Step(outer) => Placed::Nested { run: context::current_run(), outer: outer.name },
+            Place::Step(outer) => Placed::Nested { run: context::current_run(), outer },
             Place::Outside => Placed::Unrecorded,
         };
         let context = Arc::new(Self::context(name, &placed));
@@ -57,15 +57,18 @@ impl Step {
     }
 
     fn context(name: &'static str, placed: &Placed) -> StepContext {
-        let point = match placed {
-            Placed::Recorded(point) => Some(point),
-            _ => None,
+        let (workflow, step) = match placed {
+            Placed::Recorded(point) => (Some(point.run.workflow.clone()), Some(point.step)),
+            // Run plainly, it is a part of the step around it.
+            Placed::Nested { outer, .. } => (outer.workflow.clone(), outer.step),
+            Placed::Unrecorded => (None, None),
         };
         StepContext {
             name,
-            workflow: point.map(|point| point.run.workflow.clone()),
-            step: point.map(|point| point.step),
+            workflow,
+            step,
             attempt: AtomicU32::new(0),
+            plain: AtomicBool::new(false),
             transaction: OnceLock::new(),
         }
     }
@@ -115,6 +118,7 @@ impl<'a, R: 'a> StepCall<'a, R> {
     pub fn plain(self) -> BoxFuture<'a, R> {
         match self.state {
             State::Written { step, codec, body } => {
+                step.context.plain.store(true, Ordering::SeqCst);
                 if let Placed::Recorded(point) = &step.placed {
                     point.run.give_back(point.step);
                 }
@@ -169,7 +173,7 @@ async fn drive<R>(step: Step, codec: Codec<R>, body: BoxFuture<'_, BodyOutcome>)
 async fn outcome(step: Step, body: BoxFuture<'_, BodyOutcome>) -> BodyOutcome {
     match step.placed {
         Placed::Unrecorded => context::in_step(step.context, body).await,
-        Placed::Nested { run, outer } => refuse_nested(run, outer, step.context.name).await,
+        Placed::Nested { run, outer } => refuse_nested(run, outer.name, step.context.name).await,
         Placed::Recorded(point) => {
             if let Some(recorded) = point.recorded().await {
                 return Ok(recorded.into_encoded());

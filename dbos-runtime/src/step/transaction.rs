@@ -19,7 +19,8 @@ use crate::store::failpoint::DurableWrite;
 use crate::store::retry::{Backoff, is_refused_write, is_transient, is_worth_rerunning};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
-use crate::store::{insist, within};
+use crate::store::{insist, messages, within};
+use crate::wakeup::Fact;
 
 /// How often a body that failed in an aborted transaction runs again before its error counts.
 const BLIND_RERUNS: u32 = 3;
@@ -60,8 +61,8 @@ impl Transaction {
 
     fn point(&self) -> Option<&Point> {
         match &self.placed {
-            Placed::Recorded(point) => Some(point),
-            Placed::Unrecorded | Placed::Nested { .. } => None,
+            Placed::Recorded(point) if !self.context.plain.load(Ordering::SeqCst) => Some(point),
+            _ => None,
         }
     }
 
@@ -85,9 +86,7 @@ impl Transaction {
             insist("open a transaction", || store.begin(self.options.isolation)).await
         };
         match opened {
-            Ok(connection) => {
-                Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only)
-            }
+            Ok(connection) => Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only),
             Err(error) => self.fail(error).await,
         }
     }
@@ -143,15 +142,42 @@ impl Transaction {
                 return None;
             }
             self.roll_back(tx.into_connection()).await;
+            if !encoded.is_error() && self.effects(|effects| !effects.is_empty()) == Some(true) {
+                let name = self.context.name;
+                self.fail(Error::Configuration(format!(
+                    "transaction `{name}` is `read_only`, so it can send no message and set no event; leave `read_only` out"
+                )))
+                .await
+            }
             return Some(Ok(self.record_alone(encoded).await));
         }
         match self.commit(tx, &encoded).await {
-            Committed::Yes => Some(Ok(encoded)),
-            Committed::Adopted(recorded) => Some(Ok(recorded)),
+            Committed::Yes => {
+                self.tell();
+                Some(Ok(encoded))
+            }
+            Committed::Adopted(recorded) => {
+                // Perhaps it is our own commit whose answer was lost. A wake-up too many does no harm.
+                self.tell();
+                Some(Ok(recorded))
+            }
             Committed::Rerun => {
                 self.wait_for_rerun().await;
                 None
             }
+        }
+    }
+
+    /// Wakes who waits for what has been committed with the rows.
+    fn tell(&self) {
+        let executor = self.executor();
+        for effect in self.effects(std::mem::take).unwrap_or_default() {
+            let fact = match (effect, &self.context.workflow) {
+                (Effect::Message { destination, topic, .. }, _) => Fact::Message { workflow: destination, topic },
+                (Effect::Event { key, .. }, Some(workflow)) => Fact::Event { workflow: workflow.clone(), key },
+                (Effect::Event { .. }, None) | (Effect::None, _) => continue,
+            };
+            executor.notifier.told(&fact);
         }
     }
 
@@ -204,11 +230,7 @@ impl Transaction {
             }
             Ok(Fenced::AlreadyEnded) => {
                 drop(connection);
-                let name = self.context.name;
-                self.fail(Error::Configuration(format!(
-                    "transaction `{name}` ended its own transaction; leave COMMIT and ROLLBACK to the engine"
-                )))
-                .await
+                self.fail(self.ended_by_itself()).await
             }
             Ok(Fenced::Unreachable(workflow)) => {
                 self.roll_back(connection).await;
@@ -288,13 +310,13 @@ impl Transaction {
         let executor = self.executor();
         let deadline = executor.store.deadline();
         let mut connection = tx.into_connection();
-        let still_open = async {
-            let open = connection.is_still_open().await?;
-            Ok(open && connection.has_marker().await?)
-        };
-        match within(deadline, still_open).await {
-            Ok(true) => {}
-            Ok(false) => self.fail(self.ended_by_itself()).await,
+        match within(deadline, self.write_messages(&mut connection)).await {
+            Ok(Fenced::Written) => {}
+            Ok(Fenced::Unreachable(workflow)) => {
+                self.roll_back(connection).await;
+                self.fail(Error::NonExistentWorkflow { workflow }).await
+            }
+            Ok(Fenced::Refused | Fenced::AlreadyEnded) => self.fail(self.ended_by_itself()).await,
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => self.fail(self.refused_commit(error)).await,
         }
@@ -312,6 +334,19 @@ impl Transaction {
                 self.context.name
             ),
         }
+    }
+
+    /// What a transaction that is no step of a workflow commits besides its rows.
+    async fn write_messages(&self, connection: &mut Connection) -> sqlx::Result<Fenced> {
+        if !(connection.is_still_open().await? && connection.has_marker().await?) {
+            return Ok(Fenced::AlreadyEnded);
+        }
+        for effect in self.effects(|effects| effects.clone()).unwrap_or_default() {
+            if let Some(workflow) = write_message(connection, &effect).await? {
+                return Ok(Fenced::Unreachable(workflow));
+            }
+        }
+        Ok(Fenced::Written)
     }
 
     fn ended_by_itself(&self) -> Error {
@@ -347,20 +382,25 @@ async fn write_effect(
     checkpoint: &Checkpoint,
     effect: Effect,
 ) -> sqlx::Result<Option<String>> {
-    let destination = match &effect {
-        Effect::Message { destination, .. } => Some(destination.clone()),
-        _ => None,
-    };
+    if let Effect::Message { .. } = effect {
+        return write_message(connection, &effect).await;
+    }
     let with_effect = Checkpoint { effect, ..checkpoint.clone() };
     for statement in effect_statements(&with_effect) {
-        let rows = connection.run(&statement).await?;
-        if let Some(workflow) = destination.as_ref().filter(|_| rows.is_empty()) {
-            // Nothing was inserted: nobody is there, or it was sent before under its key.
-            let exists = Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1");
-            if connection.run(&exists.bind(workflow)).await?.is_empty() {
-                return Ok(destination);
-            }
-        }
+        connection.run(&statement).await?;
     }
     Ok(None)
+}
+
+/// Sends a message, which needs no step to be recorded; the destination if nobody is there.
+async fn write_message(connection: &mut Connection, effect: &Effect) -> sqlx::Result<Option<String>> {
+    let Effect::Message { destination, topic, message, id, sent_at_ms, .. } = effect else { return Ok(None) };
+    let send = messages::insert(destination, topic, message, id, *sent_at_ms);
+    if !connection.run(&send).await?.is_empty() {
+        return Ok(None);
+    }
+    // Nothing was inserted: nobody is there, or it was sent before under its key.
+    let exists = Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1");
+    let missing = connection.run(&exists.bind(destination)).await?.is_empty();
+    Ok(missing.then(|| destination.clone()))
 }

@@ -193,7 +193,10 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
                          AND written.function_id = outcome.function_id
          ), event AS (
            INSERT INTO dbos.workflow_events (workflow_uuid, key, value, serialization)
-           SELECT workflow_uuid, event_key, event_value, 'portable_json' FROM taken WHERE event_key IS NOT NULL
+           SELECT DISTINCT ON (workflow_uuid, event_key) workflow_uuid, event_key, event_value, 'portable_json'
+             FROM taken
+            WHERE event_key IS NOT NULL
+            ORDER BY workflow_uuid, event_key, function_id DESC
            ON CONFLICT (workflow_uuid, key)
            DO UPDATE SET value = EXCLUDED.value, serialization = EXCLUDED.serialization
          ), history AS (

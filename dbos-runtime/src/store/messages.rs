@@ -22,7 +22,8 @@ pub(crate) enum Taken {
     Refused,
 }
 
-pub(super) fn insert(destination: &str, topic: &str, message: &str, id: &str, sent_at_ms: i64) -> Statement {
+/// The message, unless nobody is there or it was sent before under this id.
+pub(crate) fn insert(destination: &str, topic: &str, message: &str, id: &str, sent_at_ms: i64) -> Statement {
     Statement::new(
         "INSERT INTO dbos.notifications
                 (message_uuid, destination_uuid, topic, message, created_at_epoch_ms, serialization)

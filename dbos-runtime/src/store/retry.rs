@@ -32,8 +32,8 @@ fn is_transient_code(error: &dyn DatabaseError) -> bool {
 }
 
 fn is_transient_sqlstate(code: &str) -> bool {
-    // Data, constraint, syntax, unsupported feature, limit exceeded: the statement is at fault.
-    !matches!(&code[..2.min(code.len())], "22" | "23" | "42" | "0A" | "54" | "3B" | "3D" | "3F" | "28")
+    // Cardinality, data, constraint, syntax, unsupported feature, limit exceeded: the statement is at fault.
+    !matches!(&code[..2.min(code.len())], "21" | "22" | "23" | "42" | "0A" | "54" | "3B" | "3D" | "3F" | "28")
 }
 
 fn is_transient_sqlite(extended_code: u32) -> bool {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_wrong_statement_is_not_tried_again_but_a_failing_database_is() {
-        for code in ["22021", "23505", "42P01", "54000"] {
+        for code in ["21000", "22021", "23505", "42P01", "54000"] {
             assert!(!is_transient_sqlstate(code), "{code}");
         }
         for code in ["40001", "40P01", "57P01", "53300", "08006", "25P03", "XX000"] {

@@ -15,7 +15,7 @@ use crate::context::{Place, place};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::store::workflows::{WorkflowOutcome, WorkflowStatus};
-use crate::wakeup::Fact;
+use crate::wakeup::{Fact, Subscription};
 
 /// A workflow that was started, here or elsewhere, now or long ago.
 #[derive(Clone)]
@@ -71,6 +71,9 @@ impl<R> fmt::Debug for WorkflowHandle<R> {
 /// by polling.
 pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Result<WorkflowOutcome> {
     let ended = executor.wakeups.subscribe(Fact::Ended { workflow: workflow.to_owned() });
+    if let Some(outcome) = delivered(executor, workflow, &ended).await {
+        return Ok(outcome);
+    }
     loop {
         let next = ended.next();
         match executor.store.outcome(workflow).await? {
@@ -86,5 +89,19 @@ pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Res
             () = pause(executor.poll_interval) => {}
             () = executor.closed() => return Err(Error::ShuttingDown),
         }
+    }
+}
+
+/// What a run in this process hands over once it is recorded, so that nobody has to read it. `None` if
+/// it does not run here, ends otherwise, or takes so long that a look is due.
+async fn delivered(executor: &Executor, workflow: &str, ended: &Subscription) -> Option<WorkflowOutcome> {
+    let next = ended.next();
+    let mut delivery = executor.delivery(workflow)?;
+    tokio::select! {
+        biased;
+        outcome = delivery.wait_for(Option::is_some) => outcome.ok()?.clone(),
+        () = next => None,
+        () = pause(executor.poll_interval) => None,
+        () = executor.closed() => None,
     }
 }

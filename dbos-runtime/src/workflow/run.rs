@@ -17,6 +17,7 @@ use crate::registry::AnyWorkflow;
 use crate::status::Status;
 use crate::store::outcomes::Ended;
 use crate::store::steps::History;
+use crate::store::workflows::WorkflowOutcome;
 use crate::wakeup::Fact;
 
 /// A workflow to be run here and now.
@@ -156,7 +157,13 @@ async fn record(run: &Run, encoded: Encoded) {
     match run.executor.outcomes.commit(ended.clone()).await {
         // `false`: cancelled or taken over meanwhile, and what is recorded there counts; or our own
         // write whose first answer was lost.
-        Ok(_) => run.executor.notifier.told(&Fact::Ended { workflow: run.workflow.clone() }),
+        Ok(recorded) => {
+            if recorded {
+                let Ended { workflow, owner, status, output, error, .. } = ended;
+                run.executor.deliver(&workflow, &owner, WorkflowOutcome { status, output, error });
+            }
+            run.executor.notifier.told(&Fact::Ended { workflow: run.workflow.clone() });
+        }
         Err(Error::ShuttingDown) => {}
         Err(error) if ended.status == Status::Success => {
             let error = Error::Unstorable { what: "what the workflow returned".to_owned(), reason: error.to_string() };

@@ -181,9 +181,9 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
             Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
             Err(error) => point.fail_to_store(&error).await,
         };
-        let is_own_child = existing.parent_workflow_id.as_ref() == Some(&point.run.workflow);
-        if request.id.is_none() && !is_own_child {
-            // A stranger has taken the id that this child would have; it must not stop it.
+        if request.id.is_none() {
+            // Had this step started it, the step would be recorded. So it is a stranger's, or a sibling's that
+            // was given this id, and must not stop the child.
             row.workflow = sidestepped_child_id(&point.run.workflow, point.step);
             continue;
         }

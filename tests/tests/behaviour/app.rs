@@ -2,10 +2,44 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use dbos::{Config, Engine};
+use dbos::{Config, DBOS, Engine};
 use dbos_testkit::Database;
 use tokio::sync::Notify;
+
+/// The settings of most tests: nothing is found by polling, so a wake-up that is lost is a test that fails.
+pub(crate) fn config(database: &Database) -> Config {
+    let mut config = Config::new("behaviour").database_url(database.url());
+    config.poll_interval = Duration::from_mins(10);
+    config
+}
+
+/// A crash after the fact: all of `workflow` but the steps for which `keep` holds is as if it had never been
+/// recorded. The engine must be crashed, and launched afterwards.
+pub(crate) async fn rewind(database: &Database, workflow: &str, keep: &str) {
+    let forget = [
+        format!("DELETE FROM dbos.operation_outputs WHERE workflow_uuid = '{workflow}' AND NOT ({keep})"),
+        format!("DELETE FROM dbos.workflow_output WHERE workflow_uuid = '{workflow}'"),
+        format!(
+            "UPDATE dbos.workflow_status SET status = 'PENDING', completed_at = NULL, owner_xid = 'rewound'
+              WHERE workflow_uuid = '{workflow}'"
+        ),
+    ];
+    for statement in forget {
+        database.execute(&statement).await;
+    }
+}
+
+/// The recorded steps of a workflow: id and name, in order.
+pub(crate) async fn steps(database: &Database, workflow: &str) -> Vec<(u32, String)> {
+    let query = format!(
+        "SELECT function_id, function_name FROM dbos.operation_outputs
+          WHERE workflow_uuid = '{workflow}' ORDER BY function_id"
+    );
+    let rows = database.query(&query).await;
+    rows.into_iter().map(|row| (row[0].as_deref().unwrap().parse().unwrap(), row[1].clone().unwrap())).collect()
+}
 
 /// One engine on a test's own database.
 pub(crate) struct App {
@@ -15,7 +49,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn launch(database: &Database) -> Self {
-        Self::launch_with(Config::new("behaviour").database_url(database.url())).await
+        Self::launch_with(config(database)).await
     }
 
     pub(crate) async fn launch_with(config: Config) -> Self {
@@ -28,10 +62,27 @@ impl App {
         self.engine.scope(future).await
     }
 
+    /// Ends as a crash would.
+    pub(crate) async fn crash(&self) {
+        self.engine.abandon().await;
+    }
+
+    /// Starts again after a crash.
+    pub(crate) async fn relaunch(&mut self) {
+        self.engine = Engine::launch(self.config.clone()).await.expect("the engine launches again");
+    }
+
     /// Ends as a crash would, and starts again.
     pub(crate) async fn crash_and_relaunch(&mut self) {
-        self.engine.abandon().await;
-        self.engine = Engine::launch(self.config.clone()).await.expect("the engine launches again");
+        self.crash().await;
+        self.relaunch().await;
+    }
+
+    /// The result of a workflow that was started before.
+    pub(crate) async fn result<R: Send + 'static>(&self, workflow: &str) -> R {
+        let handle =
+            self.run(async { DBOS::retrieve_workflow::<R>(workflow) }).await.expect("some workflow returns it");
+        handle.result().await
     }
 }
 

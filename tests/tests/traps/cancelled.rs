@@ -65,7 +65,7 @@ async fn a_caller_who_hangs_up_leaves_no_workflow_behind(database: Database) {
     database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status <> 'SUCCESS'", 0).await;
     let rows = database.count("SELECT count(*) FROM dbos.workflow_status").await;
     assert_eq!(database.count("SELECT count(*) FROM orders").await, rows);
-    println!("{}: {rows} of 150 starts were under way when the caller hung up", database.backend());
+    println!("{}: {} of 150 starts were under way when the caller hung up", database.backend(), rows - 1);
 }
 
 #[workflow]

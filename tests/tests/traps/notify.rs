@@ -1,9 +1,11 @@
 //! What every session has set, and that telling others never burdens a commit.
 
+use std::time::Duration;
+
 use dbos::{DBOS, Event, Result, Topic, workflow};
 use dbos_testkit::{Database, Proxy, behaviours};
 
-use crate::app::{App, order, with_orders};
+use crate::app::{App, config, order, with_orders};
 
 behaviours! { notify:
     nothing_is_told_inside_a_transaction on postgres,
@@ -24,7 +26,10 @@ async fn talkative() -> Result<()> {
 
 async fn nothing_is_told_inside_a_transaction(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let mut config = config(proxy.url());
+    // Nothing beside the workflow, so that its statements stand in one row.
+    (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    let app = App::launch_with(config).await;
     with_orders(&database).await;
 
     let launched = proxy.statements().len();

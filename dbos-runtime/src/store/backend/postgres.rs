@@ -23,6 +23,9 @@ const IDLE_IN_TRANSACTION: &str = "30s";
 const KEEPALIVES: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
 
+/// How long the first connection may take, at least: a server that has just come up is slow, and
+/// there is nothing yet that waiting could harm.
+const FIRST_CONNECTION: Duration = Duration::from_secs(4);
 /// How long nothing may be heard before the line is tried.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
@@ -40,7 +43,7 @@ impl Postgres {
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
             .options(KEEPALIVES)
             .disable_statement_logging();
-        let created = within(deadline, async { Ok(create_database_if_missing(&options).await) }).await;
+        let created = within(deadline.max(FIRST_CONNECTION), async { Ok(create_database_if_missing(&options).await) }).await;
         created.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
         Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline })
     }
