@@ -90,8 +90,8 @@ impl Point {
         let checkpoint = self.checkpoint(outcome, effect, started_at_ms, completed_at_ms);
         loop {
             match self.run.executor.checkpoints.commit(checkpoint.clone()).await {
-                Ok(Recorded::Written) => return self.as_recorded(checkpoint),
-                Ok(Recorded::Unreachable) => return self.unreachable(checkpoint),
+                Ok(Recorded::Written) => return Self::as_recorded(checkpoint),
+                Ok(Recorded::Unreachable) => return Self::unreachable(checkpoint),
                 Ok(Recorded::Refused) => {
                     if let Some(recorded) = self.explain_refusal().await {
                         return recorded;
@@ -146,16 +146,16 @@ impl Point {
         }
     }
 
-    fn as_recorded(&self, checkpoint: Checkpoint) -> RecordedStep {
+    fn as_recorded(checkpoint: Checkpoint) -> RecordedStep {
         let Checkpoint { name, output, error, child, .. } = checkpoint;
         RecordedStep { name, output, error, child }
     }
 
-    fn unreachable(&self, checkpoint: Checkpoint) -> RecordedStep {
+    fn unreachable(checkpoint: Checkpoint) -> RecordedStep {
         let error = match &checkpoint.effect {
             Effect::Message { unreachable, .. } => Some(unreachable.clone()),
             _ => None,
         };
-        RecordedStep { error, ..self.as_recorded(checkpoint) }
+        RecordedStep { error, ..Self::as_recorded(checkpoint) }
     }
 }

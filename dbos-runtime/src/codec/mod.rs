@@ -239,4 +239,5 @@ fn short_type_name<T: ?Sized>() -> &'static str {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "what comes back must be the same number")]
 mod tests;

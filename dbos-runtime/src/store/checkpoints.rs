@@ -150,6 +150,7 @@ fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
     bind_checkpoints(statement, batch)
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement, with a line for each of its columns")]
 fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
     let statement = Statement::new(
         "WITH input AS (

@@ -1,5 +1,7 @@
 //! The widget store as its customers see it: in a real browser, on the real program.
 
+#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+
 mod browser;
 mod shop;
 

@@ -4,6 +4,8 @@
 //! what its bodies do into the ledger `LEDGER`, with its process number; and holds every workflow at
 //! the gate until the file `GATE` exists.
 
+#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -1,25 +1,27 @@
 //! What DBOS promises, on both databases from one definition. The list of modules is the list of
 //! features.
 
+#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+
 use std::process::ExitCode;
 
 mod app;
 
+mod cancel;
+mod children;
+mod events;
 mod fence;
+mod messages;
+mod model;
+mod recovery;
+mod replay;
+mod retry;
+mod select;
+mod sleep;
 mod start;
 mod transaction;
-mod replay;
-mod messages;
-mod events;
-mod children;
-mod retry;
-mod sleep;
-mod cancel;
-mod select;
-mod wakeups;
-mod recovery;
 mod values;
-mod model;
+mod wakeups;
 
 fn main() -> ExitCode {
     dbos_testkit::main(&[

@@ -1,6 +1,8 @@
 //! The test kit itself: whether databases are fresh, servers and networks fail as told, and the harness
 //! never takes a missing database for a passed test.
 
+#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+
 use std::process::ExitCode;
 
 mod database;

@@ -26,7 +26,9 @@ async fn an_outside_writer_is_waited_for(database: Database) {
     let gate = unique("gate");
     let mut handles = Vec::new();
     for _ in 0..10 {
-        handles.push(app.run(async { DBOS::start_workflow(shopping_at_gate(gate.clone(), unique("s"))).await.unwrap() }).await);
+        handles.push(
+            app.run(async { DBOS::start_workflow(shopping_at_gate(gate.clone(), unique("s"))).await.unwrap() }).await,
+        );
     }
     reached(&gate).await;
     let mut outsider = SqliteConnection::connect(database.url()).await.unwrap();
@@ -34,13 +36,11 @@ async fn an_outside_writer_is_waited_for(database: Database) {
     for _ in 0..2 {
         sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut outsider).await.unwrap();
         open(&gate);
-        let (late, ()) = tokio::join!(
-            app.run(async { DBOS::start_workflow(shopping(unique("late"))).await.unwrap() }),
-            async {
+        let (late, ()) =
+            tokio::join!(app.run(async { DBOS::start_workflow(shopping(unique("late"))).await.unwrap() }), async {
                 tokio::time::sleep(Duration::from_millis(4500)).await;
                 sqlx::raw_sql("COMMIT").execute(&mut outsider).await.unwrap();
-            }
-        );
+            });
         handles.push(late);
     }
 
@@ -55,7 +55,11 @@ async fn an_outside_writer_is_waited_for(database: Database) {
 async fn read_then_write(tx: &mut Tx) -> Result<i64> {
     let count: i64 = tx.query("SELECT count(*) FROM orders").fetch_scalar().await?;
     tokio::task::yield_now().await;
-    tx.query("INSERT INTO orders (workflow, item) VALUES ($1, $2)").bind(DBOS::workflow_id()).bind(count.to_string()).execute().await?;
+    tx.query("INSERT INTO orders (workflow, item) VALUES ($1, $2)")
+        .bind(DBOS::workflow_id())
+        .bind(count.to_string())
+        .execute()
+        .await?;
     Ok(count)
 }
 

@@ -78,7 +78,8 @@ async fn every_acknowledgement_is_flushed_on_postgres(server: Server) {
     }
     let place = Place::new(Database::on_server(&server).await).await;
     let trace = place.folder.path().join("trace");
-    let tracer = tracing(Program::new("strace"), &trace).arg("-p").arg(postmaster(&place.database).await.to_string()).start();
+    let tracer =
+        tracing(Program::new("strace"), &trace).arg("-p").arg(postmaster(&place.database).await.to_string()).start();
     tracer.wait_for_line("attached").await;
     // The sessions of this process are new, so the tracer follows them.
     let _process = place.launch_as(Program::new(WALKER), "traced", Duration::from_secs(5)).await;

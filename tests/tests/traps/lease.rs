@@ -45,7 +45,9 @@ async fn busy_workers_and_an_exhausted_pool_do_not_lose_the_lease(database: Data
     let gate = unique("gate");
     let mut handles = Vec::new();
     for _ in 0..3 {
-        handles.push(app.run(async { DBOS::start_workflow(blocking(5000)).workflow_id(unique("b")).await.unwrap() }).await);
+        handles.push(
+            app.run(async { DBOS::start_workflow(blocking(5000)).workflow_id(unique("b")).await.unwrap() }).await,
+        );
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
 

@@ -1,6 +1,8 @@
 //! The traps that databases and networks set, each provoked on the real thing. The list of modules is
 //! the list of traps.
 
+#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+
 use std::process::ExitCode;
 
 mod app;

@@ -47,7 +47,8 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
     assert!(telling.iter().all(|statement| statement.starts_with("SELECT pg_notify")), "{telling:?}");
     let begin = statements.iter().position(|statement| statement.starts_with("BEGIN")).expect("one transaction");
     let commit = statements.iter().position(|statement| statement == "COMMIT").expect("one commit");
-    let inside: Vec<_> = statements[begin + 1..commit].iter().filter(|statement| !statement.starts_with("SELECT pg_notify")).collect();
+    let inside: Vec<_> =
+        statements[begin + 1..commit].iter().filter(|statement| !statement.starts_with("SELECT pg_notify")).collect();
     assert_eq!(inside.len(), 2, "the user's statement and the checkpoint: {inside:?}");
 }
 
@@ -63,7 +64,8 @@ async fn every_session_is_set_up(database: Database) {
 
 #[dbos::transaction]
 async fn settings(tx: &mut sqlx::PgConnection) -> Result<String> {
-    let query = "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' || current_setting('synchronous_commit')";
+    let query =
+        "SELECT current_setting('idle_in_transaction_session_timeout') || ' ' || current_setting('synchronous_commit')";
     Ok(sqlx::query_scalar(query).fetch_one(tx).await?)
 }
 

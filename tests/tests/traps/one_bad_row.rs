@@ -36,13 +36,19 @@ async fn a_broken_workflow_stops_alone_in_recovery(database: Database) {
     }
     crate::app::reached_times(&gate, KINDS.len() as u32).await;
     app.crash().await;
-    database.execute("UPDATE dbos.workflow_input SET inputs = '{\"positionalArgs\": [' WHERE workflow_uuid = 'inputs'").await;
+    database
+        .execute("UPDATE dbos.workflow_input SET inputs = '{\"positionalArgs\": [' WHERE workflow_uuid = 'inputs'")
+        .await;
     database.execute("UPDATE dbos.operation_outputs SET output = '{' WHERE workflow_uuid = 'history'").await;
     database.execute("UPDATE dbos.workflow_status SET name = 'nobody' WHERE workflow_uuid = 'name'").await;
     database.execute("UPDATE dbos.operation_outputs SET function_id = -5 WHERE workflow_uuid = 'step'").await;
     let number = match database.backend() {
-        Backend::Sqlite => "UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = 'soon' WHERE workflow_uuid = 'number'",
-        Backend::Postgres => "UPDATE dbos.workflow_status SET recovery_attempts = 9000000000000 WHERE workflow_uuid = 'number'",
+        Backend::Sqlite => {
+            "UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = 'soon' WHERE workflow_uuid = 'number'"
+        }
+        Backend::Postgres => {
+            "UPDATE dbos.workflow_status SET recovery_attempts = 9000000000000 WHERE workflow_uuid = 'number'"
+        }
     };
     database.execute(number).await;
     open(&gate);
@@ -75,7 +81,8 @@ async fn a_value_that_cannot_be_stored_fails_alone_in_its_batch(database: Databa
     let mut handles = Vec::new();
     for number in 0..40 {
         let id = if number % 20 == 7 { format!("poison-{number}") } else { format!("fine-{number}") };
-        handles.push(app.run(async { DBOS::start_workflow(fragile(gate.clone())).workflow_id(&id).await.unwrap() }).await);
+        handles
+            .push(app.run(async { DBOS::start_workflow(fragile(gate.clone())).workflow_id(&id).await.unwrap() }).await);
     }
     crate::app::reached_times(&gate, 40).await;
     open(&gate);

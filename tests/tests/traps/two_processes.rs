@@ -121,7 +121,8 @@ async fn a_stopped_one_is_taken_over_and_changes_nothing_when_it_wakes(database:
     place.until_times("at-gate", 10).await;
     place.open_gate();
     place.database.until_count(ENDED, 5).await;
-    let history = "SELECT workflow_uuid, function_id, output, completed_at_epoch_ms FROM dbos.operation_outputs ORDER BY 1, 2";
+    let history =
+        "SELECT workflow_uuid, function_id, output, completed_at_epoch_ms FROM dbos.operation_outputs ORDER BY 1, 2";
     let outcomes = "SELECT workflow_uuid, status, recovery_attempts, updated_at FROM dbos.workflow_status ORDER BY 1";
     let before = (place.database.query(history).await, place.database.query(outcomes).await);
     sleeper.resume();
@@ -149,7 +150,8 @@ async fn a_stopped_one_that_nobody_replaced_goes_on_with_its_own_work(database: 
     place.until_times("at-gate", 5).await;
 
     sleeper.pause();
-    let expired = "SELECT count(*) FROM dbos_rust.executors WHERE expires_at_ms < EXTRACT(epoch FROM clock_timestamp()) * 1000";
+    let expired =
+        "SELECT count(*) FROM dbos_rust.executors WHERE expires_at_ms < EXTRACT(epoch FROM clock_timestamp()) * 1000";
     place.database.until_count(expired, 1).await;
     sleeper.resume();
     sleeper.wait_for_line_number(2, "executor").await;

@@ -92,7 +92,8 @@ async fn deadlocks_are_invisible(database: Database) {
     let gate = unique("gate");
 
     let (tea, milk) = ("tea".to_owned(), "milk".to_owned());
-    let one = app.run(async { DBOS::start_workflow(crossing(tea.clone(), milk.clone(), gate.clone())).await.unwrap() }).await;
+    let one =
+        app.run(async { DBOS::start_workflow(crossing(tea.clone(), milk.clone(), gate.clone())).await.unwrap() }).await;
     let two = app.run(async { DBOS::start_workflow(crossing(milk, tea, gate.clone())).await.unwrap() }).await;
     crate::app::reached_times(&gate, 2).await;
     open(&gate);
@@ -206,9 +207,7 @@ async fn breaking_at_commit(name: String) -> Result<()> {
 async fn a_constraint_checked_at_commit_ends_the_workflow(database: Database) {
     let app = App::launch(database.url()).await;
     with_stock(&database).await;
-    database
-        .execute("CREATE TABLE lines (item TEXT REFERENCES stock (item) DEFERRABLE INITIALLY DEFERRED)")
-        .await;
+    database.execute("CREATE TABLE lines (item TEXT REFERENCES stock (item) DEFERRABLE INITIALLY DEFERRED)").await;
     let name = unique("breaking");
 
     let error = app.run(async { breaking_at_commit(name.clone()).await.unwrap_err() }).await;

@@ -43,7 +43,8 @@ impl Postgres {
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
             .options(KEEPALIVES)
             .disable_statement_logging();
-        let created = within(deadline.max(FIRST_CONNECTION), async { Ok(create_database_if_missing(&options).await) }).await;
+        let created =
+            within(deadline.max(FIRST_CONNECTION), async { Ok(create_database_if_missing(&options).await) }).await;
         created.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
         Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline })
     }
