@@ -181,7 +181,9 @@ route! {
     ///
     /// ```ignore
     /// #[get_api("/orders/:id")]
-    /// async fn order(id: i64, verbose: Option<bool>) -> Result<Order, HttpError> { … }
+    /// async fn order(id: i64, verbose: Option<bool>) -> Result<Order, HttpError> {
+    ///     find_order(id, verbose.unwrap_or(false)).await
+    /// }
     /// ```
     get_api
 }
@@ -200,7 +202,10 @@ route! {
     ///
     /// ```ignore
     /// #[post_api("/checkout/:key")]
-    /// async fn checkout(key: String) -> Result<String, HttpError> { … }
+    /// async fn checkout(key: String) -> Result<String, HttpError> {
+    ///     let handle = DBOS::start_workflow(payment()).workflow_id(&key).await?;
+    ///     Ok(handle.workflow_id().to_owned())
+    /// }
     /// ```
     post_api
 }

@@ -48,7 +48,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Probe<T> {
     pub const ARGUMENT: Storable<T> = Storable(PhantomData);
 }
 
-/// What is found for types that cannot be stored. A trait of one's own, not a bound on [`Storable::named`], because
+/// What is found for types that cannot be stored. A trait of one's own, not a bound on `Storable::named`, because
 /// the compiler would report each of the bounds by itself.
 pub trait NoArgument<T> {
     /// Cannot be named.
