@@ -56,7 +56,7 @@ fn manifest(root: &Path) -> String {
     let shared = shared[from..to].replace("path = \"", &format!("path = \"{}/", root.display()));
     format!(
         "[workspace]\nresolver = \"3\"\nmembers = [\"quickstart\", \"depot\", \"library\", \"shop-app\"]\n\n{shared}\
-         [profile.release]\nlto = \"thin\"\nopt-level = 1\n"
+         [profile.release]\nlto = \"thin\"\nopt-level = 0\n"
     )
 }
 
