@@ -61,8 +61,8 @@ fn manifest(root: &Path) -> String {
 }
 
 fn package(name: &str, dependencies: &[&str]) -> String {
-    let dependencies: String = dependencies.iter().map(|name| format!("{name}.workspace = true\n")).collect();
-    format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}")
+    let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n");
+    dependencies.iter().fold(head, |manifest, dependency| manifest + dependency + ".workspace = true\n")
 }
 
 fn read(path: &Path) -> String {
