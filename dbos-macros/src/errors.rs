@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Error, Result};
 
@@ -41,13 +41,25 @@ impl Mistakes {
 /// that the rest of the crate still finds the function.
 pub(crate) fn report(error: &Error, item: TokenStream) -> TokenStream {
     let errors = error.to_compile_error();
+    let mut entry = None;
     let item = match syn::parse2::<Function>(item.clone()) {
-        Ok(function) => function.without_our_attributes().awaitable().into_token_stream(),
+        Ok(function) => {
+            let mut function = function.without_our_attributes().awaitable();
+            if function.signature.ident == "main" {
+                // An entry point may be neither async nor take arguments, which the compiler would repeat.
+                function.signature.ident = Ident::new("__main", function.signature.ident.span());
+                entry = Some(quote!(
+                    fn main() {}
+                ));
+            }
+            function.into_token_stream()
+        }
         Err(_) => item,
     };
     quote! {
         #errors
         #[allow(unused, clippy::unused_async)]
         #item
+        #entry
     }
 }

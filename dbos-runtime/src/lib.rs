@@ -182,7 +182,7 @@ pub mod requirements {
     };
     pub use crate::http::arguments::{Arguments, RouteArgument};
     pub use crate::http::respond::{RouteError, RouteValue};
-    pub use crate::step::Transaction;
+    pub use crate::step::connection;
 }
 
 /// What generated code names. Not for people: it changes without notice.

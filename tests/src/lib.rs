@@ -21,7 +21,7 @@
 //! `dbos_testkit::main(&[counting::CASES])`. Nothing needs to be set up: a Postgres server is started
 //! from the installed binaries, and goes away with the test process however that ends.
 
-#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 mod harness;
 pub use harness::{Case, Needs, Running, Verdict, main, running};

@@ -14,7 +14,7 @@ use crate::args::TransactionArgs;
 use crate::errors::Mistakes;
 use crate::function::argument::{Argument, takes_self_by_value};
 use crate::function::{Function, ungrouped};
-use crate::paths::{private, public};
+use crate::paths::{private, public, requirement};
 
 const USAGE: &str = "a transaction's first argument is its connection: `tx: &mut Tx`, `tx: &mut sqlx::PgConnection` or `tx: &mut sqlx::SqliteConnection`";
 
@@ -97,14 +97,14 @@ fn attempt(function: &Function, connection: &Connection, arguments: &[Argument],
     let bindings = bind_again(arguments);
     let body = typed_body(&function.body, output);
     let database_error = database_error(output, &quote!(__outcome));
-    let (transaction, tx) = (quote!(__transaction), quote!(&mut __tx));
-    let connection = quote_spanned!(ty.span()=> #transaction.connection::<#ty>(#tx).await);
+    let kind = requirement("connection", ty.span());
+    let kind = quote_spanned!(ty.span()=> #kind::<#ty>());
     quote! {
         let mut __tx = __transaction.begin().await;
         let __limited: ::core::option::Option<#output> = __transaction
             .limit({
                 #bindings
-                let #pattern: &mut #ty = #connection;
+                let #pattern: &mut #ty = __transaction.connection(#kind, &mut __tx).await;
                 #body
             })
             .await;

@@ -3,10 +3,14 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    FnArg, GenericParam, Generics, Lifetime, ReceiverKind, Signature, TypeImplTrait, TypeReference, parse_quote,
+    FnArg, GenericParam, Generics, Ident, Lifetime, ReceiverKind, Signature, Token, Type, TypeImplTrait,
+    TypeParamBound, TypeReference, WhereClause, WherePredicate, parse_quote,
 };
+
+type Bounds = Punctuated<TypeParamBound, Token![+]>;
 
 /// The lifetime of everything a call borrows.
 fn lifetime() -> Lifetime {
@@ -33,16 +37,31 @@ pub(crate) fn name_lifetimes(signature: &mut Signature) -> TokenStream {
     lifetime().into_token_stream()
 }
 
-/// Adds `'dbos`, and makes every other parameter outlive it.
+/// Adds `'dbos`, and makes every other parameter outlive it: where its bounds stand already, because
+/// bounds in two places are a mistake to clippy.
 fn bound_parameters(generics: &mut Generics) {
     for parameter in &mut generics.params {
         match parameter {
             GenericParam::Lifetime(parameter) => parameter.bounds.push(lifetime()),
-            GenericParam::Type(parameter) => parameter.bounds.push(parse_quote!('dbos)),
+            GenericParam::Type(parameter) => {
+                let elsewhere = generics.where_clause.as_mut().and_then(|clause| bounds_of(clause, &parameter.ident));
+                elsewhere.unwrap_or(&mut parameter.bounds).push(parse_quote!('dbos));
+            }
             GenericParam::Const(_) => {}
         }
     }
     generics.params.insert(0, parse_quote!('dbos));
+}
+
+/// The bounds that a `where` clause has for a type parameter.
+fn bounds_of<'c>(clause: &'c mut WhereClause, parameter: &Ident) -> Option<&'c mut Bounds> {
+    clause.predicates.iter_mut().find_map(|predicate| match predicate {
+        WherePredicate::Type(bound) => match &bound.bounded_ty {
+            Type::Path(path) if path.qself.is_none() && path.path.is_ident(parameter) => Some(&mut bound.bounds),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 struct Elided {

@@ -100,9 +100,9 @@ impl Function {
         self
     }
 
-    /// The function as `async`, which its callers take it for; only `main` may not be.
+    /// The function as `async`, which its callers take it for.
     pub(crate) fn awaitable(mut self) -> Self {
-        if self.signature.ident != "main" && self.signature.constness.is_none() {
+        if self.signature.constness.is_none() {
             self.signature.asyncness.get_or_insert_default();
         }
         self

@@ -60,7 +60,7 @@ impl<T> NoArgument<T> for Probe<T> {}
 impl<T: Serialize + DeserializeOwned> Storable<T> {
     /// How the argument called `name` is stored.
     #[must_use]
-    #[expect(clippy::unused_self, reason = "the method that the call finds depends on it")]
+    #[allow(clippy::unused_self, reason = "the kind of `self` decides which of the two is called")]
     pub const fn named(self, name: &'static str, comparison: fn() -> Comparison<T>) -> ArgCodec<T> {
         ArgCodec { name, encode: |value| strict::to_string(value), decode: decode_value::<T>, comparison }
     }
@@ -69,7 +69,7 @@ impl<T: Serialize + DeserializeOwned> Storable<T> {
 impl<T> Unstorable<T> {
     /// Never callable. There for its message.
     #[must_use]
-    #[expect(clippy::unused_self, reason = "the method that the call finds depends on it")]
+    #[allow(clippy::unused_self, reason = "the kind of `self` decides which of the two is called")]
     pub const fn named(self, _: &'static str, _: fn() -> Comparison<T>) -> ArgCodec<T>
     where
         T: WorkflowArgument,

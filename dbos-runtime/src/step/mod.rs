@@ -14,4 +14,4 @@ pub use attempts::{Attempts, StepOptions};
 pub use call::{Step, StepCall};
 pub(crate) use recorded::{now, random, uuid};
 pub(crate) use sleep::{record_wake_up, sleep};
-pub use transaction::{Transaction, TransactionOptions};
+pub use transaction::{TransactionOptions, connection};

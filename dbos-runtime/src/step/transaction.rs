@@ -53,6 +53,19 @@ enum Committed {
     Rerun,
 }
 
+/// The kind of connection that a body wants.
+#[derive(Debug)]
+pub struct ConnectionKind<C: ?Sized> {
+    from_tx: fn(&mut Tx) -> Option<&mut C>,
+    database: Option<&'static str>,
+}
+
+/// The kind of connection that `C` is. Asked for by itself, so that a `C` that is none is reported once.
+#[must_use]
+pub fn connection<C: FromTx + ?Sized>() -> ConnectionKind<C> {
+    ConnectionKind { from_tx: C::from_tx, database: C::DATABASE }
+}
+
 impl Transaction {
     pub(super) fn new(step: &Step, options: TransactionOptions) -> Self {
         let (context, placed) = (Arc::clone(&step.context), step.placed.clone());
@@ -92,11 +105,11 @@ impl Transaction {
     }
 
     /// The connection as the body wants it.
-    pub async fn connection<'t, C: FromTx + ?Sized + 't>(&self, tx: &'t mut Tx) -> &'t mut C {
-        match C::from_tx(tx) {
+    pub async fn connection<'t, C: ?Sized + 't>(&self, kind: ConnectionKind<C>, tx: &'t mut Tx) -> &'t mut C {
+        match (kind.from_tx)(tx) {
             Some(connection) => connection,
             None => {
-                let needed = C::DATABASE.unwrap_or("another database");
+                let needed = kind.database.unwrap_or("another database");
                 let name = self.context.name;
                 self.fail(Error::Configuration(format!(
                     "transaction `{name}` needs {needed}, and the database is another; take `tx: &mut dbos::Tx` for both"

@@ -4,7 +4,7 @@
 //! what its bodies do into the ledger `LEDGER`, with its process number; and holds every workflow at
 //! the gate until the file `GATE` exists.
 
-#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

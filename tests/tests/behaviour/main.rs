@@ -1,7 +1,7 @@
 //! What DBOS promises, on both databases from one definition. The list of modules is the list of
 //! features.
 
-#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! The test kit itself: whether databases are fresh, servers and networks fail as told, and the harness
 //! never takes a missing database for a passed test.
 
-#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 use std::process::ExitCode;
 

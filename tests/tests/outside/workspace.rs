@@ -56,13 +56,13 @@ fn manifest(root: &Path) -> String {
     let shared = shared[from..to].replace("path = \"", &format!("path = \"{}/", root.display()));
     format!(
         "[workspace]\nresolver = \"3\"\nmembers = [\"quickstart\", \"depot\", \"library\", \"shop-app\"]\n\n{shared}\
-         [profile.release]\nlto = \"thin\"\nopt-level = 1\n"
+         [profile.release]\nlto = \"thin\"\nopt-level = 0\n"
     )
 }
 
 fn package(name: &str, dependencies: &[&str]) -> String {
-    let dependencies: String = dependencies.iter().map(|name| format!("{name}.workspace = true\n")).collect();
-    format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}")
+    let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n");
+    dependencies.iter().fold(head, |manifest, dependency| manifest + dependency + ".workspace = true\n")
 }
 
 fn read(path: &Path) -> String {

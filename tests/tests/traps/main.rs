@@ -1,7 +1,7 @@
 //! The traps that databases and networks set, each provoked on the real thing. The list of modules is
 //! the list of traps.
 
-#![allow(clippy::disallowed_methods, reason = "tests are not replayed")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! Several, borrowed, taken apart, `mut` and generic arguments.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
+#![allow(clippy::too_many_arguments, clippy::many_single_char_names, reason = "as many as there may be")]
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -48,9 +49,9 @@ async fn borrows_again<'a>(text: &'a str, list: &mut Vec<String>, mut owned: Vec
 }
 
 #[step]
-async fn generic<T: Serialize + DeserializeOwned + Send + Sync + Clone, const N: usize>(value: &[T; N]) -> Vec<T>
+async fn generic<T: Serialize + DeserializeOwned, const N: usize>(value: &[T; N]) -> Vec<T>
 where
-    T: std::fmt::Debug,
+    T: Clone + Send + Sync,
 {
     value.to_vec()
 }

@@ -1,5 +1,6 @@
 //! Functions that another macro writes.
 #![deny(warnings)]
+#![allow(clippy::ptr_arg, reason = "the types are given")]
 
 use dbos::{Result, Tx, get_api, step, transaction, workflow};
 

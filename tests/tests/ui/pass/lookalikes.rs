@@ -1,5 +1,11 @@
 //! Calls that look like the ones that are warned about, and the ways to silence a warning.
 #![deny(warnings)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unused_async,
+    clippy::unused_self,
+    reason = "they only look like something else"
+)]
 
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +49,7 @@ async fn lookalikes(env: Vec<String>) -> Result<u8> {
     let text = "SystemTime::now() and tokio::spawn";
     let _ = (format!("{text} Uuid::new_v4()"), env.len(), env!("CARGO_PKG_NAME"), Duration::from_secs(1));
     // tokio::time::sleep(..) in a comment
-    let (_, _) = tokio::join!(std::future::ready(()), std::future::ready(()));
+    let ((), ()) = tokio::join!(std::future::ready(()), std::future::ready(()));
     Ok(instant.now)
 }
 

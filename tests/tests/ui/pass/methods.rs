@@ -1,5 +1,6 @@
 //! Functions of types: associated ones, ones that say `Self`, and ones of traits.
 #![deny(warnings)]
+#![allow(clippy::unused_self, reason = "it is about `self`")]
 
 use dbos::{Result, Tx, WorkflowCall, get_api, step, transaction, workflow, workflows};
 

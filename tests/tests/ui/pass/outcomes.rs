@@ -51,7 +51,8 @@ async fn own(fail: bool) -> anyhow::Result<u8> {
     if fail {
         anyhow::bail!("no");
     }
-    Ok(opaque("7").await?)
+    let number = opaque("7").await?;
+    Ok(number)
 }
 
 #[workflow]

@@ -1,2 +1,0 @@
-#[dbos::main(migrations = "migratoins")]
-async fn main() {}
