@@ -1,6 +1,12 @@
 //! The widget store as its customers see it: in a real browser, on the real program.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests are not replayed, and panic when they fail"
+)]
 
 mod browser;
 mod shop;

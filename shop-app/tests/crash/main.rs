@@ -1,6 +1,12 @@
 //! The shop, killed wherever it can be killed: at each durable write, at any time, beside a second one.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests are not replayed, and panic when they fail"
+)]
 #![expect(clippy::disallowed_methods, reason = "a test lets time go by for another process")]
 
 use std::process::ExitCode;

@@ -1,6 +1,12 @@
 //! What the shop answers: every endpoint, every mistake of a caller, and strangers of every kind.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests are not replayed, and panic when they fail"
+)]
 #![expect(clippy::disallowed_methods, reason = "a test lets time go by for another process")]
 
 use std::process::ExitCode;

@@ -1,7 +1,17 @@
 //! What DBOS promises, on both databases from one definition. The list of modules is the list of
 //! features.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
+#![allow(
+    clippy::async_yields_async,
+    clippy::float_cmp,
+    clippy::needless_for_each,
+    clippy::option_option,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests are not replayed, and panic when they fail"
+)]
 
 use std::process::ExitCode;
 

@@ -1,7 +1,13 @@
 //! The traps that databases and networks set, each provoked on the real thing. The list of modules is
 //! the list of traps.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests are not replayed, and panic when they fail"
+)]
 
 use std::process::ExitCode;
 
