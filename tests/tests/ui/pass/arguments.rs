@@ -49,9 +49,9 @@ async fn borrows_again<'a>(text: &'a str, list: &mut Vec<String>, mut owned: Vec
 }
 
 #[step]
-async fn generic<T: Serialize + DeserializeOwned, const N: usize>(value: &[T; N]) -> Vec<T>
+async fn generic<T, const N: usize>(value: &[T; N]) -> Vec<T>
 where
-    T: Clone + Send + Sync,
+    T: Clone + Send + Sync + Serialize + DeserializeOwned,
 {
     value.to_vec()
 }
