@@ -3,9 +3,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    FnArg, GenericParam, Generics, Lifetime, ReceiverKind, Signature, TypeImplTrait, TypeReference, parse_quote,
+    FnArg, GenericParam, Generics, Ident, Lifetime, ReceiverKind, Signature, Token, Type, TypeImplTrait,
+    TypeParamBound, TypeReference, WhereClause, WherePredicate, parse_quote,
 };
 
 /// The lifetime of everything a call borrows.
@@ -38,12 +40,34 @@ fn bound_parameters(generics: &mut Generics) {
     for parameter in &mut generics.params {
         match parameter {
             GenericParam::Lifetime(parameter) => parameter.bounds.push(lifetime()),
-            GenericParam::Type(parameter) => parameter.bounds.push(parse_quote!('dbos)),
+            // Beside the bounds it has: the user's lints want them in one place.
+            GenericParam::Type(parameter) => {
+                let elsewhere = bounds_in_where(&mut generics.where_clause, &parameter.ident);
+                let bounds = match elsewhere {
+                    Some(bounds) if parameter.bounds.is_empty() => bounds,
+                    _ => &mut parameter.bounds,
+                };
+                bounds.push(parse_quote!('dbos));
+            }
             GenericParam::Const(_) => {}
         }
     }
     generics.params.insert(0, parse_quote!('dbos));
 }
+
+/// The bounds that the `where` clause puts on a parameter, if it does.
+fn bounds_in_where<'a>(clause: &'a mut Option<WhereClause>, parameter: &Ident) -> Option<&'a mut Bounds> {
+    clause.as_mut()?.predicates.iter_mut().find_map(|predicate| match predicate {
+        WherePredicate::Type(predicate) => match &predicate.bounded_ty {
+            Type::Path(path) if path.path.is_ident(parameter) => Some(&mut predicate.bounds),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Bounds as they are written: `A + B`.
+type Bounds = Punctuated<TypeParamBound, Token![+]>;
 
 struct Elided {
     found: bool,
