@@ -43,9 +43,14 @@ fn bound_parameters(generics: &mut Generics) {
     for parameter in &mut generics.params {
         match parameter {
             GenericParam::Lifetime(parameter) => parameter.bounds.push(lifetime()),
+            // Beside the bounds it has: the user's lints want them in one place.
             GenericParam::Type(parameter) => {
-                let elsewhere = generics.where_clause.as_mut().and_then(|clause| bounds_of(clause, &parameter.ident));
-                elsewhere.unwrap_or(&mut parameter.bounds).push(parse_quote!('dbos));
+                let elsewhere = bounds_in_where(&mut generics.where_clause, &parameter.ident);
+                let bounds = match elsewhere {
+                    Some(bounds) if parameter.bounds.is_empty() => bounds,
+                    _ => &mut parameter.bounds,
+                };
+                bounds.push(parse_quote!('dbos));
             }
             GenericParam::Const(_) => {}
         }
@@ -53,16 +58,19 @@ fn bound_parameters(generics: &mut Generics) {
     generics.params.insert(0, parse_quote!('dbos));
 }
 
-/// The bounds that a `where` clause has for a type parameter.
-fn bounds_of<'c>(clause: &'c mut WhereClause, parameter: &Ident) -> Option<&'c mut Bounds> {
-    clause.predicates.iter_mut().find_map(|predicate| match predicate {
-        WherePredicate::Type(bound) => match &bound.bounded_ty {
-            Type::Path(path) if path.qself.is_none() && path.path.is_ident(parameter) => Some(&mut bound.bounds),
+/// The bounds that the `where` clause puts on a parameter, if it does.
+fn bounds_in_where<'a>(clause: &'a mut Option<WhereClause>, parameter: &Ident) -> Option<&'a mut Bounds> {
+    clause.as_mut()?.predicates.iter_mut().find_map(|predicate| match predicate {
+        WherePredicate::Type(predicate) => match &predicate.bounded_ty {
+            Type::Path(path) if path.path.is_ident(parameter) => Some(&mut predicate.bounds),
             _ => None,
         },
         _ => None,
     })
 }
+
+/// Bounds as they are written: `A + B`.
+type Bounds = Punctuated<TypeParamBound, Token![+]>;
 
 struct Elided {
     found: bool,

@@ -51,7 +51,7 @@ async fn borrows_again<'a>(text: &'a str, list: &mut Vec<String>, mut owned: Vec
 #[step]
 async fn generic<T, const N: usize>(value: &[T; N]) -> Vec<T>
 where
-    T: Serialize + DeserializeOwned + Clone + Send + Sync,
+    T: Clone + Send + Sync + Serialize + DeserializeOwned,
 {
     value.to_vec()
 }
