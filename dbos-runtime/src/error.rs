@@ -42,7 +42,9 @@ pub enum Error {
         message: String,
     },
     /// The workflow was recovered more often than its limit allows and waits for a person.
-    #[error("workflow `{workflow}` was recovered too often and was set aside; resume it once the cause is mended")]
+    #[error(
+        "workflow `{workflow}` was recovered too often and was set aside; mend the cause and start it under another id"
+    )]
     DeadLettered {
         /// The workflow set aside.
         workflow: String,

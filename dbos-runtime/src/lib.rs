@@ -124,30 +124,30 @@
 //! In tests, `call.plain().await` runs a function alone. [`Engine::scope`] gives each test an engine of its own,
 //! [`Engine::abandon`] ends one as a crash would, and [`Clock::manual`] makes a week pass at once.
 
-mod again;
 mod app;
-mod catalog;
-mod checkpoint;
-mod clock;
-mod codec;
-mod config;
-mod context;
+pub mod http;
 mod dbos;
 mod engine;
-mod error;
-mod event;
-mod executor;
-pub mod http;
-mod id;
-mod message;
-mod registry;
-mod select;
 mod service;
-mod status;
-mod step;
-mod store;
-mod wakeup;
+mod select;
+mod message;
+mod event;
 mod workflow;
+mod step;
+mod checkpoint;
+mod context;
+mod executor;
+mod catalog;
+mod registry;
+mod store;
+mod codec;
+mod again;
+mod config;
+mod clock;
+mod wakeup;
+mod status;
+mod id;
+mod error;
 
 pub use app::serve;
 pub use clock::Clock;

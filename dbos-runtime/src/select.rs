@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::checkpoint::{Point, StepOutcome};
-use crate::context::{Place, place};
+use crate::context::{Place, place, place_of};
 use crate::error::Error;
 use crate::executor::Signal;
 use crate::store::checkpoints::Effect;
@@ -36,6 +36,20 @@ impl Race {
         self.winner.is_none_or(|winner| winner == branch)
     }
 
+    /// The branch that won is not in the code any more: the run waits for the code that has it.
+    pub async fn has_no_winner(&self) -> ! {
+        let Some(point) = &self.point else { unreachable!("without a record every branch is admitted") };
+        let winner = self.winner.map_or_else(|| "?".to_owned(), |winner| winner.to_string());
+        let diverged = Error::Diverged {
+            workflow: point.run.workflow.clone(),
+            step: point.step,
+            recorded: format!("{SELECT}, won by branch {winner}"),
+            called: format!("{SELECT} without that branch"),
+            location: place_of(point.location),
+        };
+        point.run.stop(Signal::Diverged(diverged)).await
+    }
+
     /// Records the winner before its branch goes on.
     pub async fn won(&self, branch: u32) {
         let Some(point) = &self.point else { return };
@@ -43,9 +57,7 @@ impl Race {
             if recorded.output.as_deref() == Some(branch.to_string().as_str()) {
                 return;
             }
-            let what = "the winner of a `select!`".to_owned();
-            let reason = format!("it is recorded as {:?}, and the code has other branches now", recorded.output);
-            point.run.stop(Signal::Failed(Error::Unreadable { what, reason })).await;
+            self.has_no_winner().await
         }
         let outcome = StepOutcome { output: Some(branch.to_string()), ..StepOutcome::default() };
         point.record(outcome, Effect::None, point.run.executor.clock.now_ms()).await;
@@ -66,7 +78,7 @@ impl Race {
 #[macro_export]
 macro_rules! select {
     (@branches ($race:ident) ($index:expr) ($($done:tt)*)) => {
-        $crate::__private::tokio::select! { biased; $($done)* else => ::core::unreachable!("one branch is always admitted") }
+        $crate::__private::tokio::select! { biased; $($done)* else => $race.has_no_winner().await }
     };
     (@branches ($race:ident) ($index:expr) ($($done:tt)*) $pattern:pat = $call:expr => $body:block $(,)? $($rest:tt)*) => {
         $crate::select! { @branches ($race) ($index + 1u32)

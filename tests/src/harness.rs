@@ -43,13 +43,21 @@ pub struct Case {
     name: &'static str,
     needs: Needs,
     limit: Duration,
+    /// A program it cannot do without, to be had from the package of the same name.
+    tool: Option<&'static str>,
 }
 
 impl Case {
     /// A behaviour that may take a minute.
     #[must_use]
     pub const fn new(group: &'static str, name: &'static str, needs: Needs) -> Self {
-        Self { group, name, needs, limit: LIMIT }
+        Self { group, name, needs, limit: LIMIT, tool: None }
+    }
+
+    /// Says that it needs the program `tool`.
+    #[must_use]
+    pub const fn using(self, tool: &'static str) -> Self {
+        Self { tool: Some(tool), ..self }
     }
 
     /// Gives it another limit.
@@ -103,7 +111,7 @@ pub fn running<V: Verdict>(behaviour: impl Future<Output = V> + Send + 'static) 
 /// ```
 #[macro_export]
 macro_rules! behaviours {
-    ($group:ident: $($name:ident $(on $needs:ident)? $(within $seconds:literal)?),+ $(,)?) => {
+    ($group:ident: $($name:ident $(on $needs:ident)? $(within $seconds:literal)? $(using $tool:literal)?),+ $(,)?) => {
         /// The behaviours of this file.
         pub(crate) const CASES: &[$crate::Case] = &[$(
             $crate::Case::new(
@@ -112,6 +120,7 @@ macro_rules! behaviours {
                 $crate::behaviours!(@needs $name $($needs)?),
             )
             $(.within($seconds))?
+            $(.using($tool))?
         ),+];
     };
     (@needs $name:ident) => { $crate::Needs::Each(|database| $crate::running($name(database))) };
@@ -147,13 +156,26 @@ fn trials(case: &Case) -> Vec<Trial> {
 fn trial(case: Case, backend: &str) -> Trial {
     let name = format!("{backend}{}::{}", case.group, case.name);
     let on_postgres = backend == "postgres::";
-    Trial::ignorable_test(name.clone(), move || match prepare(case.needs, on_postgres) {
-        Ok(behaviour) => run_within(case.limit, &name, behaviour).map(|()| Completion::Completed),
-        Err(Unavailable::Missing) if std::env::var_os("CI").is_none() => {
-            Ok(Completion::ignored_with(Unavailable::Missing))
+    Trial::ignorable_test(name.clone(), move || {
+        if let Some(missing) = case.tool.filter(|tool| !is_installed(tool)) {
+            return ignored(format!("it needs {missing}: `apt-get install {missing}`"));
         }
-        Err(unavailable) => Err(unavailable.into()),
+        match prepare(case.needs, on_postgres) {
+            Ok(behaviour) => run_within(case.limit, &name, behaviour).map(|()| Completion::Completed),
+            Err(Unavailable::Missing) => ignored(Unavailable::Missing.to_string()),
+            Err(unavailable) => Err(unavailable.into()),
+        }
     })
+}
+
+/// Not run, which is no success: where everything should be installed it is a failure.
+fn ignored(reason: String) -> Result<Completion, Failed> {
+    if std::env::var_os("CI").is_some() { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Starts what is slow to start, which does not count against the limit.

@@ -10,8 +10,6 @@ use syn::{
     TypeParamBound, TypeReference, WhereClause, WherePredicate, parse_quote,
 };
 
-type Bounds = Punctuated<TypeParamBound, Token![+]>;
-
 /// The lifetime of everything a call borrows.
 fn lifetime() -> Lifetime {
     Lifetime::new("'dbos", Span::call_site())
@@ -37,8 +35,7 @@ pub(crate) fn name_lifetimes(signature: &mut Signature) -> TokenStream {
     lifetime().into_token_stream()
 }
 
-/// Adds `'dbos`, and makes every other parameter outlive it: where its bounds stand already, because
-/// bounds in two places are a mistake to clippy.
+/// Adds `'dbos`, and makes every other parameter outlive it.
 fn bound_parameters(generics: &mut Generics) {
     for parameter in &mut generics.params {
         match parameter {

@@ -112,20 +112,26 @@ async fn create(
     let (executor, definition) = (Arc::clone(executor), request.workflow);
     let task = async move {
         let _permit = executor.start_permit().await?;
-        let made = match &parent {
-            None => executor.starts.commit(row.clone()).await?,
-            Some(parent) => {
-                match insist("start a child workflow", || executor.store.start_child(&row, parent)).await? {
-                    ChildStarted::Created => true,
-                    ChildStarted::IdTaken => false,
-                    ChildStarted::NotMine => return Ok(Created::NotMine),
+        loop {
+            let made = match &parent {
+                None => executor.starts.commit(row.clone()).await?,
+                Some(parent) => {
+                    match insist("start a child workflow", || executor.store.start_child(&row, parent)).await? {
+                        ChildStarted::Created => true,
+                        ChildStarted::IdTaken => false,
+                        ChildStarted::NotMine => return Ok(Created::NotMine),
+                    }
                 }
+            };
+            if made {
+                break;
             }
-        };
-        if !made && let Some(existing) = executor.store.workflow_status(&row.workflow).await? {
-            // If it carries our token, our first try was committed although its answer was lost.
-            if existing.creator.as_ref() != Some(&row.owner) {
-                return Ok(Created::Existing(Box::new(existing)));
+            match executor.store.workflow_status(&row.workflow).await? {
+                // It carries our token: our first try was committed although its answer was lost.
+                Some(existing) if existing.creator.as_ref() == Some(&row.owner) => break,
+                Some(existing) => return Ok(Created::Existing(Box::new(existing))),
+                // Deleted in between, so the id is free again.
+                None => {}
             }
         }
         run_fresh(&executor, definition, row);

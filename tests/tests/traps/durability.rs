@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use dbos_testkit::{Database, Program, Server, behaviours};
@@ -10,22 +10,14 @@ use dbos_testkit::{Database, Program, Server, behaviours};
 use crate::two_processes::{Place, WALKER};
 
 behaviours! { durability:
-    every_acknowledgement_is_flushed_on_sqlite on sqlite within 120,
-    every_acknowledgement_is_flushed_on_postgres on durable within 120,
+    every_acknowledgement_is_flushed_on_sqlite on sqlite within 120 using "strace",
+    every_acknowledgement_is_flushed_on_postgres on durable within 120 using "strace",
 }
 
 /// Run one after the other, so that no two commits share a flush.
 const WORKFLOWS: usize = 10;
 /// A start, a step, the gate, a transaction, a step, an outcome.
 const COMMITS: usize = 6;
-
-fn has_strace() -> bool {
-    let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
-    if !found {
-        println!("flushes are not counted: `apt-get install strace`");
-    }
-    found
-}
 
 /// What a trace is asked to note, and how.
 fn tracing(program: Program, trace: &Path) -> Program {
@@ -52,9 +44,6 @@ fn end(process: u32) {
 }
 
 async fn every_acknowledgement_is_flushed_on_sqlite(database: Database) {
-    if !has_strace() {
-        return;
-    }
     let place = Place::new(database).await;
     let trace = place.folder.path().join("trace");
     let program = tracing(Program::new("strace"), &trace).arg(WALKER);
@@ -73,9 +62,6 @@ async fn every_acknowledgement_is_flushed_on_sqlite(database: Database) {
 }
 
 async fn every_acknowledgement_is_flushed_on_postgres(server: Server) {
-    if !has_strace() {
-        return;
-    }
     let place = Place::new(Database::on_server(&server).await).await;
     let trace = place.folder.path().join("trace");
     let tracer =
