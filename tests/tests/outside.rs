@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 async fn the_quickstart_goes_on_after_a_kill(database: Database) {
     let quickstart = Server::of("quickstart", database);
     let order =
-        || quickstart.post("/orders").json(&serde_json::json!({"item": "tea"})).header("Idempotency-Key", "tea-1");
+        || quickstart.post("/orders").json(&serde_json::json!({"item": "tea"})).header("dbos-idempotency-key", "tea-1");
 
     let process = quickstart.start().await;
     let unanswered = tokio::spawn(order().send());

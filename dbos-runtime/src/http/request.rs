@@ -14,8 +14,9 @@ tokio::task_local! {
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// The header with which a caller makes a repeated request harmless.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The headers with which a caller makes a repeated request harmless: DBOS's own, and the one that
+/// other services use. The first counts.
+const IDEMPOTENCY_KEYS: [&str; 2] = ["dbos-idempotency-key", "idempotency-key"];
 
 /// Longer ids are replaced: they are echoed into headers and logs.
 const LONGEST_REQUEST_ID: usize = 128;
@@ -40,7 +41,7 @@ impl Current {
             method: method.clone(),
             path: uri.path().to_owned(),
             headers: headers.clone(),
-            key: Mutex::new(text(IDEMPOTENCY_KEY).map(str::to_owned)),
+            key: Mutex::new(IDEMPOTENCY_KEYS.into_iter().find_map(text).map(str::to_owned)),
         }
     }
 
