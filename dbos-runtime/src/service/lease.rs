@@ -16,9 +16,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::service::identity::{Identity, is_dead};
+use crate::store::Store;
 use crate::store::backend::Dialect;
 use crate::store::executors::{ExecutorRow, Renewal};
-use crate::store::{Store, within};
 
 /// Renewals per lease: several may fail before it runs out.
 const RENEWALS_PER_LEASE: u32 = 5;
@@ -113,10 +113,13 @@ fn run(mut keeper: Keeper) {
         let Some(store) = keeper.connect().await else { return keeper.end() };
         let interval = keeper.config.lease / RENEWALS_PER_LEASE;
         while !keeper.stop.asked.load(Ordering::SeqCst) {
-            keeper.run_once(&store).await;
+            // Whatever hangs in there, the runs are stopped before the lease ends.
+            let patience = keeper.patience_left();
+            tokio::time::timeout(patience, keeper.run_once(&store)).await.ok();
+            keeper.fence_if_overdue();
             tokio::select! {
                 () = keeper.stop.wake.notified() => {}
-                () = pause(interval) => {}
+                () = pause(interval.min(keeper.patience_left())) => {}
             }
         }
         store.close().await;
@@ -151,14 +154,10 @@ impl Keeper {
         }
         let started = Instant::now();
         let lease_ms = millis(self.config.lease);
-        let renewal = store.renew(&self.executor.application, &self.identity.executor, lease_ms);
-        // An answer that comes after the lease could have run out is of no use.
-        let renewal = within(self.until_overdue(), renewal).await;
-        let renewal = match renewal {
+        let renewal = match store.renew(&self.executor.application, &self.identity.executor, lease_ms).await {
             Ok(renewal) => renewal,
             Err(error) => {
                 tracing::debug!(%error, "lease not renewed");
-                self.fence_if_overdue();
                 return;
             }
         };
@@ -177,23 +176,22 @@ impl Keeper {
     /// A process that cannot reach the database must assume that others take its work over when the
     /// lease ends, and stop before.
     fn fence_if_overdue(&mut self) {
-        let has_lease = self.executor.store.dialect() == Dialect::Postgres;
-        if has_lease && !self.fenced && self.renewed.elapsed() >= self.patience() {
+        if self.patience_left().is_zero() {
             self.fenced = true;
             tracing::warn!("the lease cannot be renewed; stopping all workflows before others may start them");
             self.executor.stop_all(&Signal::LostOwnership);
         }
     }
 
-    /// How long the lease may go without renewal before the runs are stopped.
-    fn patience(&self) -> Duration {
-        self.config.lease / RENEWALS_PER_LEASE * (RENEWALS_PER_LEASE - 1)
-    }
-
-    /// What is left of it; once it is over, the time of a usual renewal.
-    fn until_overdue(&self) -> Duration {
-        let left = self.patience().saturating_sub(self.renewed.elapsed());
-        if left.is_zero() { self.config.lease / RENEWALS_PER_LEASE } else { left }
+    /// How long the lease may still go without renewal before the runs are stopped. Without end where there
+    /// is no lease, and once they are stopped.
+    fn patience_left(&self) -> Duration {
+        let has_lease = self.executor.store.dialect() == Dialect::Postgres;
+        if !has_lease || self.fenced {
+            return Duration::from_secs(3600);
+        }
+        let patience = self.config.lease / RENEWALS_PER_LEASE * (RENEWALS_PER_LEASE - 1);
+        patience.saturating_sub(self.renewed.elapsed())
     }
 
     /// The lease ran out, or had to be given up: what ran here belongs to whoever claims it, this
