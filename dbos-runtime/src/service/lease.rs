@@ -130,9 +130,10 @@ fn run(mut keeper: Keeper) {
 impl Keeper {
     async fn connect(&mut self) -> Option<Store> {
         while !self.stop.asked.load(Ordering::SeqCst) {
-            match Store::open(&self.config, 1).await {
-                Ok(store) => return Some(store),
-                Err(error) => tracing::warn!(%error, "the lease cannot be renewed yet"),
+            match tokio::time::timeout(self.patience_left(), Store::open(&self.config, 1)).await {
+                Ok(Ok(store)) => return Some(store),
+                Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed yet"),
+                Err(_) => {}
             }
             self.fence_if_overdue();
             pause(Duration::from_millis(100)).await;
