@@ -41,9 +41,11 @@ pub(super) fn initialize(binaries: &Path, directory: &Path, owner: &Owner, flush
     configuration.write_all(settings(binaries, flush).as_bytes())
 }
 
+/// The log is kept whole: some tests count what was written to it, while others make it grow.
 fn settings(binaries: &Path, flush: Flush) -> String {
     let mut settings = String::from(
-        "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nshared_buffers = 64MB\n",
+        "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nshared_buffers = 64MB\n\
+         wal_keep_size = '4GB'\nmax_wal_size = '4GB'\n",
     );
     if flush == Flush::Never {
         settings.push_str("fsync = off\nfull_page_writes = off\n");
