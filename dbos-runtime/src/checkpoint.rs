@@ -146,7 +146,7 @@ impl Point {
         }
     }
 
-    fn as_recorded(checkpoint: Checkpoint) -> RecordedStep {
+    pub(crate) fn as_recorded(checkpoint: Checkpoint) -> RecordedStep {
         let Checkpoint { name, output, error, child, .. } = checkpoint;
         RecordedStep { name, output, error, child }
     }

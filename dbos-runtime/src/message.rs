@@ -15,12 +15,13 @@ use crate::clock::pause;
 use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engine_error};
 use crate::context::{Place, StepContext, engine, place};
 use crate::error::{Error, Result};
-use crate::executor::{Executor, Signal};
+use crate::executor::Signal;
 use crate::id::{check_key, random_id};
 use crate::step::{StepCall, record_wake_up};
-use crate::store::checkpoints::Effect;
+use crate::store::checkpoints::{Checkpoint, Effect};
 use crate::store::messages::{NO_TOPIC, Taken};
 use crate::store::retry::{Backoff, is_transient};
+use crate::store::steps::RecordedStep;
 use crate::wakeup::Fact;
 
 const SEND: &str = "DBOS.send";
@@ -202,10 +203,11 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
     let deadline_ms = record_wake_up(timer, timeout).await;
     let arrived =
         executor.wakeups.subscribe(Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() });
+    let mut looks = Looks { point, topic, is_in_doubt: false };
     loop {
         let next = arrived.next();
-        if let Some(message) = take(executor, point, topic).await {
-            return Some(message);
+        if let Some(recorded) = looks.take().await {
+            return recorded.output;
         }
         if executor.clock.now_ms() >= deadline_ms {
             // No output at all stands for the time-out: an empty message is something else.
@@ -219,23 +221,38 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
     }
 }
 
-/// The oldest message, taken and recorded in one commit.
-async fn take(executor: &Executor, point: &Point, topic: &str) -> Option<String> {
-    let now_ms = executor.clock.now_ms();
-    let checkpoint = point.checkpoint(StepOutcome::default(), Effect::None, now_ms, now_ms);
-    let mut backoff = Backoff::new();
-    loop {
-        match executor.store.take_message(&checkpoint, topic).await {
-            Ok(Taken::Message(message)) => return Some(message),
-            Ok(Taken::Nothing) => return None,
-            Ok(Taken::Refused) => {
-                if let Some(recorded) = point.explain_refusal().await {
-                    return recorded.output;
+/// The looks of one receiver for its message.
+struct Looks<'a> {
+    point: &'a Point,
+    topic: &'a str,
+    /// The answer to an earlier look was lost. It may have taken the message, or may do so yet, and
+    /// later looks cannot see that: a taken message is no message.
+    is_in_doubt: bool,
+}
+
+impl Looks<'_> {
+    /// The oldest message, taken and recorded in one commit; or what an earlier look has recorded.
+    async fn take(&mut self) -> Option<RecordedStep> {
+        let executor = &self.point.run.executor;
+        let now_ms = executor.clock.now_ms();
+        let checkpoint = self.point.checkpoint(StepOutcome::default(), Effect::None, now_ms, now_ms);
+        let mut backoff = Backoff::new();
+        loop {
+            match executor.store.take_message(&checkpoint, self.topic).await {
+                Ok(Taken::Message(message)) => {
+                    return Some(Point::as_recorded(Checkpoint { output: Some(message), ..checkpoint }));
                 }
+                Ok(Taken::Nothing) if self.is_in_doubt => return self.point.explain_refusal().await,
+                Ok(Taken::Nothing) => return None,
+                Ok(Taken::Refused) => {
+                    if let Some(recorded) = self.point.explain_refusal().await {
+                        return Some(recorded);
+                    }
+                }
+                Err(error) if is_transient(&error) => self.is_in_doubt = true,
+                Err(error) => self.point.fail_to_store(&Error::database("take a message", error)).await,
             }
-            Err(error) if is_transient(&error) => {}
-            Err(error) => point.fail_to_store(&Error::database("take a message", error)).await,
+            backoff.wait().await;
         }
-        backoff.wait().await;
     }
 }

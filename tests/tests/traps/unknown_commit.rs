@@ -14,6 +14,7 @@ behaviours! { unknown_commit:
     a_start on postgres,
     an_outcome on postgres,
     a_received_message on postgres,
+    a_message_that_waited on postgres,
     a_checkpoint_with_an_event_or_a_message on postgres,
     a_child_start on postgres,
     a_claim on postgres,
@@ -129,6 +130,32 @@ async fn a_received_message(database: Database) {
         database.count("SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.recv'").await,
         3
     );
+}
+
+/// Receives once it may, with all the patience in the world.
+#[workflow]
+async fn late_receiver(name: String) -> Result<Option<String>> {
+    crate::app::pass(&name).await;
+    DBOS::recv(PAID, std::time::Duration::from_hours(1)).await
+}
+
+/// The first look takes the message, and its answer is lost: the next look finds no message any more, but a
+/// recorded step, and must not wait for another message until the time-out.
+async fn a_message_that_waited(database: Database) {
+    let proxy = Proxy::before(database.url()).await;
+    let app = App::launch(proxy.url()).await;
+
+    for (number, fault) in losses("UPDATE dbos.notifications").into_iter().enumerate() {
+        let name = unique("gate");
+        let handle = app.run(async { DBOS::start_workflow(late_receiver(name.clone())).await.unwrap() }).await;
+        app.run(async { DBOS::send(handle.workflow_id(), "yes", PAID).await.unwrap() }).await;
+        proxy.arm(fault.clone());
+
+        crate::app::open(&name);
+
+        assert_eq!(handle.result().await.unwrap().as_deref(), Some("yes"), "{fault:?}");
+        proxy.struck(number + 1).await;
+    }
 }
 
 #[workflow]
