@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::failpoint::Failpoints;
 
 /// An application's own migrations: per dialect, file name and SQL text, in order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub transaction_deadline: Duration,
     /// Replaces the database's clock, for tests.
     pub clock: Option<Clock>,
+    /// Where tests stop the engine.
+    pub(crate) failpoints: Failpoints,
 }
 
 impl Config {
@@ -56,6 +59,7 @@ impl Config {
             statement_deadline: Duration::from_secs(4),
             transaction_deadline: Duration::from_secs(60),
             clock: None,
+            failpoints: Failpoints::default(),
         }
     }
 
@@ -63,6 +67,14 @@ impl Config {
     #[must_use]
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.database_url = Some(url.into());
+        self
+    }
+
+    /// Stops the engine at one of its durable writes, or counts them.
+    #[cfg(feature = "failpoints")]
+    #[must_use]
+    pub fn failpoints(mut self, failpoints: Failpoints) -> Self {
+        self.failpoints = failpoints;
         self
     }
 

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::context;
 use crate::error::{Error, Result};
-use crate::executor::{Executor, Parts, Signal};
+use crate::executor::{Closing, Executor, Parts, Signal};
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
 use crate::service::{listener, recovery};
@@ -27,13 +27,6 @@ const LETTING_GO: Duration = Duration::from_secs(5);
 
 /// The engine that `DBOS::shutdown` ends: the first of the process.
 static LAUNCHED: Mutex<Option<Engine>> = Mutex::new(None);
-
-/// How an engine ends.
-#[derive(Clone, Copy)]
-enum Ending {
-    Graceful,
-    Crash,
-}
 
 /// A running engine. Clones are the same engine.
 #[derive(Clone)]
@@ -150,7 +143,7 @@ impl Engine {
     /// [`Error::ShuttingDown`]; transactions outside workflows still work until [`shutdown`](Self::shutdown).
     pub async fn hand_back(&self) {
         let executor = &self.0.executor;
-        self.stop_runs().await;
+        self.stop_runs(Closing::Graceful).await;
         // Nothing may be started or claimed behind the back of what follows.
         tokio::time::timeout(LETTING_GO, executor.starts_ended()).await.ok();
         let handed_back = async {
@@ -173,35 +166,35 @@ impl Engine {
     /// No workflow is cancelled.
     pub async fn shutdown(&self) {
         self.hand_back().await;
-        self.end_services(Ending::Graceful).await;
+        self.end_services(Closing::Graceful).await;
         self.0.executor.store.close().await;
     }
 
     /// Ends as a crash would: nothing is handed back, and others find out by the file lock or the
     /// lease. For tests of recovery within one process.
     pub async fn abandon(&self) {
-        self.stop_runs().await;
-        self.end_services(Ending::Crash).await;
+        self.stop_runs(Closing::Crash).await;
+        self.end_services(Closing::Crash).await;
         self.0.executor.store.close().await;
     }
 
-    async fn stop_runs(&self) {
+    async fn stop_runs(&self, closing: Closing) {
         let executor = &self.0.executor;
         context::unset_launched(executor);
         LAUNCHED.lock().expect("no panic while held").take_if(|launched| Arc::ptr_eq(&launched.0, &self.0));
-        executor.close();
+        executor.close(closing);
         executor.stop_all(&Signal::ShutDown);
         if tokio::time::timeout(LETTING_GO, executor.runs_ended()).await.is_err() {
             tracing::warn!("some workflows do not let go; they are handed back all the same");
         }
     }
 
-    async fn end_services(&self, ending: Ending) {
+    async fn end_services(&self, closing: Closing) {
         let lease = self.0.lease.lock().expect("no panic while held").take();
         if let Some(lease) = lease {
-            match ending {
-                Ending::Graceful => lease.stop().await,
-                Ending::Crash => lease.abandon().await,
+            match closing {
+                Closing::Crash => lease.abandon().await,
+                _ => lease.stop().await,
             }
         }
         let services = std::mem::take(&mut *self.0.services.lock().expect("no panic while held"));

@@ -35,6 +35,16 @@ pub(crate) enum Signal {
     ShutDown,
 }
 
+/// Whether an engine closes, and how.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Closing {
+    No,
+    /// Runs come to a halt and are handed back.
+    Graceful,
+    /// Everything stops where it stands.
+    Crash,
+}
+
 /// Where a run is told to stop. The first signal counts.
 #[derive(Debug, Default)]
 pub(crate) struct SignalSlot {
@@ -93,7 +103,7 @@ pub(crate) struct Executor {
     starting: Arc<RwLock<()>>,
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
-    closing: watch::Sender<bool>,
+    closing: watch::Sender<Closing>,
 }
 
 /// What an executor is made of, apart from what it makes itself.
@@ -131,7 +141,7 @@ impl Executor {
             a_run_ended: Notify::new(),
             starting: Arc::default(),
             stuck: Mutex::default(),
-            closing: watch::Sender::new(false),
+            closing: watch::Sender::new(Closing::No),
         })
     }
 
@@ -243,18 +253,23 @@ impl Executor {
         self.stuck.lock().expect("no panic while held").get(workflow).cloned()
     }
 
-    pub(crate) fn close(&self) {
-        self.closing.send_replace(true);
+    pub(crate) fn close(&self, closing: Closing) {
+        self.closing.send_modify(|so_far| *so_far = closing.max(*so_far));
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        *self.closing.borrow()
+        *self.closing.borrow() > Closing::No
     }
 
     /// Completes once the engine closes: whoever waits here for a workflow waits in vain.
     pub(crate) async fn closed(&self) {
         // The sender lives as long as `self`.
-        self.closing.subscribe().wait_for(|closing| *closing).await.ok();
+        self.closing.subscribe().wait_for(|closing| *closing > Closing::No).await.ok();
+    }
+
+    /// Completes when the engine is to end as a crash would: whatever it does must stop half-way.
+    pub(crate) async fn crashed(&self) {
+        self.closing.subscribe().wait_for(|closing| *closing == Closing::Crash).await.ok();
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, ActiveRun>> {

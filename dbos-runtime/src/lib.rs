@@ -145,6 +145,7 @@ mod again;
 mod config;
 mod clock;
 mod wakeup;
+mod failpoint;
 mod status;
 mod id;
 mod error;
@@ -157,6 +158,8 @@ pub use dbos::DBOS;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use event::{Event, GetEvent};
+#[cfg(feature = "failpoints")]
+pub use failpoint::{Failpoints, Side};
 pub use http::HttpError;
 pub use id::IntoWorkflowId;
 pub use message::{Send, Topic};

@@ -23,6 +23,11 @@
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
+mod app;
+pub use app::App;
+pub mod board;
+mod crash;
+pub use crash::{CrashTest, Crashes};
 mod harness;
 pub use harness::{Case, Needs, Running, Verdict, main, running};
 mod database;

@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["store"],
     &["codec", "again"],
     &["config", "telemetry"],
-    &["clock", "wakeup"],
+    &["clock", "wakeup", "failpoint"],
     &["id", "status"],
     &["error"],
 ];

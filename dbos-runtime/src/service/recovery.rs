@@ -11,7 +11,6 @@ use crate::id::random_id;
 use crate::service::identity::remove_lock_file;
 use crate::status::Status;
 use crate::store::executors::ExecutorRow;
-use crate::store::failpoint::DurableWrite;
 use crate::store::outcomes::Ended;
 use crate::store::workflows::Claimed;
 use crate::wakeup::Fact;
@@ -52,7 +51,7 @@ pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Re
 async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)> {
     let owner = random_id();
     let (claimant, now_ms) = (executor.claimant(), executor.clock.now_ms());
-    let write = DurableWrite::begin("claim workflows").await;
+    let write = executor.store.durable_write("claim workflows").await;
     let claimed = match executor.store.claim_from(dead, &claimant, &owner, now_ms, CLAIM).await {
         Ok(claimed) => claimed,
         // The answer may be lost and the claim committed; our token finds what it took.

@@ -15,7 +15,6 @@ use crate::executor::{Executor, Signal};
 use crate::store::backend::Dialect;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
-use crate::store::failpoint::DurableWrite;
 use crate::store::retry::{Backoff, is_refused_write, is_transient, is_worth_rerunning};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
@@ -252,7 +251,7 @@ impl Transaction {
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
         }
-        let write = DurableWrite::begin("commit a transaction").await;
+        let write = point.run.executor.store.durable_write("commit a transaction").await;
         match within(deadline, connection.commit()).await {
             Ok(()) => {
                 write.end().await;
@@ -333,7 +332,7 @@ impl Transaction {
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => self.fail(self.refused_commit(error)).await,
         }
-        let write = DurableWrite::begin("commit a transaction").await;
+        let write = executor.store.durable_write("commit a transaction").await;
         match within(deadline, connection.commit()).await {
             Ok(()) => {
                 write.end().await;

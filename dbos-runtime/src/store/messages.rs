@@ -3,7 +3,6 @@
 use super::backend::{Access, Dialect};
 use super::checkpoints::{Checkpoint, fenced_insert};
 use super::connection::Isolation;
-use super::failpoint::{self, DurableWrite};
 use super::sql::Statement;
 use super::{Store, within};
 use crate::error::Result;
@@ -51,7 +50,7 @@ impl Store {
         sent_at_ms: i64,
     ) -> Result<bool> {
         let statement = insert(destination, topic, message, id, sent_at_ms);
-        let write = DurableWrite::begin("send a message").await;
+        let write = self.durable_write("send a message").await;
         let sent = !self.insist("send a message", Access::Write, &statement).await?.is_empty();
         write.end().await;
         if sent {
@@ -68,11 +67,11 @@ impl Store {
             Dialect::Postgres => {
                 // Only the statement itself knows whether it will write. Where writes are numbered, an
                 // attempt that finds nothing must not count, so it is told apart beforehand.
-                if failpoint::is_armed() && self.is_waiting_in_vain(checkpoint, topic).await? {
+                if self.numbers_writes() && self.is_waiting_in_vain(checkpoint, topic).await? {
                     return Ok(Taken::Nothing);
                 }
                 let statement = on_postgres(checkpoint, topic);
-                let write = DurableWrite::begin("take a message").await;
+                let write = self.durable_write("take a message").await;
                 let rows = self.run(Access::Write, &statement).await?;
                 write.end().await;
                 let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
@@ -91,7 +90,7 @@ impl Store {
             return Ok(Taken::Nothing);
         }
         let oldest = oldest(&checkpoint.workflow, topic);
-        let write = DurableWrite::begin("take a message").await;
+        let write = self.durable_write("take a message").await;
         let mut connection = self.begin(Isolation::default()).await?;
         let rows = within(self.deadline(), connection.run(&oldest)).await?;
         let Some(row) = rows.first() else {

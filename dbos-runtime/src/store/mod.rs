@@ -3,7 +3,6 @@
 mod app_migrations;
 pub(crate) mod backend;
 pub(crate) mod connection;
-pub(crate) mod failpoint;
 mod migrate;
 pub(crate) mod notify;
 mod pool;
@@ -35,6 +34,7 @@ use sql::{Row, Statement};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::failpoint::{DurableWrite, Failpoints};
 use crate::wakeup::Wakeups;
 
 /// How values are written: as JSON that every DBOS library reads.
@@ -45,6 +45,7 @@ pub(crate) const PORTABLE: &str = "portable_json";
 pub(crate) struct Store {
     backend: Arc<dyn Backend>,
     deadline: Duration,
+    failpoints: Failpoints,
 }
 
 impl Store {
@@ -61,7 +62,7 @@ impl Store {
                 ));
             }
         };
-        Ok(Self { backend, deadline })
+        Ok(Self { backend, deadline, failpoints: config.failpoints.clone() })
     }
 
     /// Where executors of this database keep their lock files; shared by all who can prove anything.
@@ -125,6 +126,16 @@ impl Store {
         let mut connection = self.connect(Access::Read).await?;
         within(self.deadline, connection.begin_reading(isolation)).await?;
         Ok(connection)
+    }
+
+    /// To be called before a write that counts, and ended once it is committed.
+    pub(crate) async fn durable_write(&self, action: &'static str) -> DurableWrite {
+        self.failpoints.begin(action).await
+    }
+
+    /// Whether a write that turns out to be none would be noticed.
+    pub(crate) fn numbers_writes(&self) -> bool {
+        self.failpoints.are_armed()
     }
 
     pub(crate) fn deadline(&self) -> Duration {

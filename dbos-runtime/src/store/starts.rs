@@ -2,7 +2,6 @@
 
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
-use super::failpoint::DurableWrite;
 use super::sql::{Row, Statement};
 use super::writer::Write;
 use super::{PORTABLE, Store, within};
@@ -153,7 +152,7 @@ impl Store {
     /// Writes the child's row, its inputs and the parent's step in one commit, if the parent is
     /// still ours. One try; safe to repeat.
     pub(crate) async fn start_child(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
-        let write = DurableWrite::begin("start a child workflow").await;
+        let write = self.durable_write("start a child workflow").await;
         let started = match self.dialect() {
             Dialect::Postgres => self.start_child_on_postgres(start, parent).await?,
             Dialect::Sqlite => self.start_child_on_sqlite(start, parent).await?,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Store;
-use super::failpoint::DurableWrite;
 use super::retry::is_transient;
 use crate::error::{Error, Result};
 
@@ -75,7 +74,7 @@ async fn work<W: Write>(store: Store, mut receiver: mpsc::Receiver<Waiting<W>>) 
 
 /// The batch in one commit, or `None` if its members have to be told apart.
 async fn commit_together<W: Write>(store: &Store, writes: &[W]) -> Option<Vec<W::Reply>> {
-    let write = DurableWrite::begin(W::ACTION).await;
+    let write = store.durable_write(W::ACTION).await;
     let mut tries = 0;
     let mut pause = Duration::from_millis(20);
     loop {

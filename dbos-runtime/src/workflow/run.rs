@@ -86,10 +86,29 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
             }
         };
         finish(&run, end).await;
-        run.executor.leave(&run.workflow);
-        run.executor.wakeups.wake(&Fact::Ended { workflow: run.workflow.clone() });
     };
-    tokio::spawn(task.instrument(span));
+    let under_way = UnderWay { executor: Arc::clone(executor), workflow: execution.workflow };
+    let until_crash = async move {
+        tokio::select! {
+            biased;
+            () = under_way.executor.crashed() => {}
+            () = task => {}
+        }
+    };
+    tokio::spawn(until_crash.instrument(span));
+}
+
+/// The place of a run among those of its engine, given up however the run ends.
+struct UnderWay {
+    executor: Arc<Executor>,
+    workflow: String,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.executor.leave(&self.workflow);
+        self.executor.wakeups.wake(&Fact::Ended { workflow: std::mem::take(&mut self.workflow) });
+    }
 }
 
 fn unreadable_inputs(reason: String) -> End {

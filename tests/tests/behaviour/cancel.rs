@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{Clock, DBOS, Error, Result, Status, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, ran, reached, runs_of, steps, unique};
+use crate::app::{config, steps};
 
 behaviours! { cancel:
     a_cancelled_workflow_stops_at_once,
@@ -42,7 +43,7 @@ async fn cancellable(name: String) -> Result<()> {
 }
 
 async fn a_cancelled_workflow_stops_at_once(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("cancel");
     let handle =
         app.run(async { DBOS::start_workflow(cancellable(name.clone())).workflow_id("c").await.unwrap() }).await;
@@ -73,7 +74,7 @@ async fn cancel_blocks(name: String) -> Result<()> {
 }
 
 async fn a_workflow_that_blocks_stops_at_its_next_durable_call(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("blocks");
     open(&name);
     let handle =
@@ -89,7 +90,7 @@ async fn a_workflow_that_blocks_stops_at_its_next_durable_call(database: Databas
 }
 
 async fn an_ended_workflow_cannot_be_cancelled(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("cancel");
     open(&name);
 
@@ -104,7 +105,7 @@ async fn an_ended_workflow_cannot_be_cancelled(database: Database) {
 }
 
 async fn nobody_cannot_be_cancelled(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { DBOS::cancel_workflow("nobody").await.unwrap_err() }).await;
 
@@ -112,7 +113,7 @@ async fn nobody_cannot_be_cancelled(database: Database) {
 }
 
 async fn a_cancelled_workflow_is_not_recovered(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("cancel");
     app.run(async { DBOS::start_workflow(cancellable(name.clone())).workflow_id("c").await.unwrap() }).await;
     reached(&name).await;
@@ -142,8 +143,8 @@ async fn cancellable_with_guard(name: String) -> Result<()> {
 }
 
 async fn another_engine_can_cancel(database: Database) {
-    let app = App::launch(&database).await;
-    let other = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
+    let other = App::launch(config(&database)).await;
     let name = unique("cancel");
     app.run(async { DBOS::start_workflow(cancellable_with_guard(name.clone())).workflow_id("c").await.unwrap() }).await;
     reached(&name).await;
@@ -159,7 +160,7 @@ async fn launch(database: &Database) -> (App, Clock) {
     let clock = Clock::manual();
     let mut settings = config(database);
     settings.clock = Some(clock.clone());
-    (App::launch_with(settings).await, clock)
+    (App::launch(settings).await, clock)
 }
 
 async fn a_timeout_cancels(database: Database) {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use dbos::{Clock, DBOS, Error, Result, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 use serde::{Deserialize, Serialize};
 
-use crate::app::{App, config, open, pass, ran, reached, runs_of, steps, unique};
+use crate::app::{config, steps};
 
 behaviours! { children:
     a_child_is_named_after_its_parents_step,
@@ -56,7 +57,7 @@ async fn parent_at(name: String, before: u32) -> Result<String> {
 }
 
 async fn a_child_is_named_after_its_parents_step(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let id = app.run(async { parent_at(unique("child"), 6).workflow_id("KEY").await.unwrap() }).await;
 
@@ -76,7 +77,7 @@ async fn parent_of_three(name: String) -> Result<Vec<String>> {
 }
 
 async fn an_awaited_child_takes_two_steps_and_a_started_one_takes_one(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let ids = app.run(async { parent_of_three(unique("child")).workflow_id("p").await.unwrap() }).await;
 
@@ -93,7 +94,7 @@ async fn stranger() -> Result<()> {
 }
 
 async fn a_stranger_with_the_childs_id_never_stops_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("child");
 
     app.run(async {
@@ -128,7 +129,7 @@ async fn parent_of_siblings(name: String) -> Result<Vec<String>> {
 }
 
 async fn a_sibling_with_the_childs_id_never_stops_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("child");
 
     let ids = app.run(async { parent_of_siblings(name.clone()).workflow_id("p").await.unwrap() }).await;
@@ -144,7 +145,7 @@ async fn parent_of_named(name: String) -> Result<String> {
 }
 
 async fn a_child_with_a_given_id_attaches_to_who_has_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("child");
 
     app.run(async {
@@ -157,7 +158,7 @@ async fn a_child_with_a_given_id_attaches_to_who_has_it(database: Database) {
 }
 
 async fn another_function_under_a_given_id_is_refused_and_recorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app
         .run(async {
@@ -184,7 +185,7 @@ async fn asks_to_sell() -> Result<String, ChildError> {
 }
 
 async fn a_childs_typed_error_comes_through(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let said = app.run(async { asks_to_sell().await.unwrap() }).await;
 
@@ -205,7 +206,7 @@ async fn parent_of_panic() -> Result<String, ChildError> {
 }
 
 async fn a_childs_panic_is_the_parents_error_to_handle(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let said = app.run(async { parent_of_panic().workflow_id("p").await.unwrap() }).await;
 
@@ -226,7 +227,7 @@ async fn parent_of_waiting(gate: String) -> Result<u32> {
 }
 
 async fn a_crash_recovers_parent_and_child(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let gate = unique("gate");
     app.run(async { DBOS::start_workflow(parent_of_waiting(gate.clone())).workflow_id("p").await.unwrap() }).await;
     reached(&gate).await;
@@ -247,7 +248,7 @@ async fn parent_that_goes_on(name: String, gate: String) -> Result<String> {
 }
 
 async fn a_finished_child_is_not_run_again(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let (name, gate) = (unique("child"), unique("gate"));
     app.run(async {
         DBOS::start_workflow(parent_that_goes_on(name.clone(), gate.clone())).workflow_id("p").await.unwrap()
@@ -266,7 +267,7 @@ async fn a_child_inherits_its_parents_deadline(database: Database) {
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let app = App::launch_with(settings).await;
+    let app = App::launch(settings).await;
     let gate = unique("gate");
     let handle = app
         .run(async {
@@ -297,7 +298,7 @@ async fn a_child_may_have_less_time_than_its_parent(database: Database) {
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let app = App::launch_with(settings).await;
+    let app = App::launch(settings).await;
     let gate = unique("gate");
     let handle = app
         .run(async {

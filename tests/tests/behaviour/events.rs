@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{Clock, DBOS, Error, Event, Result, Tx, step, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, reached, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, reached, rewind, steps, unique};
+use crate::app::{config, rewind, steps};
 
 behaviours! { events:
     an_event_arrives_although_it_was_waited_for_first,
@@ -42,7 +43,7 @@ async fn publishes(gate: String, values: Vec<String>) -> Result<()> {
 }
 
 async fn an_event_arrives_although_it_was_waited_for_first(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("publishes");
 
     let value = app
@@ -58,7 +59,7 @@ async fn an_event_arrives_although_it_was_waited_for_first(database: Database) {
 }
 
 async fn the_latest_value_counts(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("publishes");
     open(&gate);
 
@@ -83,7 +84,7 @@ async fn publishes_at_once() -> Result<()> {
 }
 
 async fn values_set_at_once_are_all_recorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let value = app
         .run(async {
@@ -108,7 +109,7 @@ async fn looks_for_a_link(id: String) -> Result<bool> {
 }
 
 async fn a_published_null_is_not_a_timeout(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
 
     let (outside, inside) = app
         .run(async {
@@ -133,7 +134,7 @@ async fn publishes_nothing(gate: String) -> Result<()> {
 }
 
 async fn an_event_that_never_came_is_known_when_the_workflow_ends(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("nothing");
 
     let (while_it_ends, afterwards) = app
@@ -153,7 +154,7 @@ async fn a_workflow_that_does_not_exist_is_waited_for(database: Database) {
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let app = App::launch_with(settings).await;
+    let app = App::launch(settings).await;
 
     app.run(async {
         let wait = DBOS::get_event("later", STATE).timeout(HOUR).into_future();
@@ -188,7 +189,7 @@ async fn a_timeout_of_a_workflow_is_not_extended_by_a_crash(database: Database) 
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let mut app = App::launch_with(settings).await;
+    let mut app = App::launch(settings).await;
     app.run(async { DBOS::start_workflow(looks_for_a_state("x".to_owned())).workflow_id("l").await.unwrap() }).await;
     while steps(&database, "l").await.is_empty() {
         tokio::task::yield_now().await;
@@ -210,7 +211,7 @@ async fn looks_and_waits(id: String, gate: String) -> Result<Option<String>> {
 }
 
 async fn a_workflow_sees_the_event_it_saw_the_first_time(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let (gate, looks) = (unique("publishes"), unique("looks"));
     open(&gate);
     app.run(async {
@@ -244,7 +245,7 @@ async fn writes_state(gate: String, fails: bool) -> Result<()> {
 }
 
 async fn an_event_set_in_a_transaction_commits_with_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE states (text TEXT)").await;
     let gate = unique("writes");
 
@@ -263,7 +264,7 @@ async fn an_event_set_in_a_transaction_commits_with_it(database: Database) {
 }
 
 async fn an_event_set_in_a_transaction_that_fails_is_not_set(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE states (text TEXT)").await;
     let gate = unique("writes");
     open(&gate);
@@ -276,7 +277,7 @@ async fn an_event_set_in_a_transaction_that_fails_is_not_set(database: Database)
 }
 
 async fn an_event_outside_a_workflow_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { DBOS::set_event(STATE, "x").await.unwrap_err() }).await;
 
@@ -285,7 +286,7 @@ async fn an_event_outside_a_workflow_is_refused(database: Database) {
 
 async fn an_unusable_key_is_refused(database: Database) {
     const EMPTY: Event<String> = Event::new("");
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { DBOS::get_event("w", EMPTY).await.unwrap_err() }).await;
 

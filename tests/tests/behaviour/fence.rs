@@ -1,9 +1,10 @@
 //! The fence: once another executor owns a workflow, nothing the old owner does is recorded.
 
 use dbos::{DBOS, Result, Tx, step, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, open, pass, ran, reached, runs_of, unique};
+use crate::app::config;
 
 behaviours! { fence:
     a_fenced_transaction_leaves_no_rows,
@@ -53,7 +54,7 @@ async fn only_waits(gate: String) -> Result<()> {
 }
 
 async fn a_fenced_transaction_leaves_no_rows(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     with_ledger(&database).await;
     let gate = unique("fenced");
     app.run(async { DBOS::start_workflow(enters_after_the_theft(gate.clone())).workflow_id("f").await.unwrap() }).await;
@@ -68,7 +69,7 @@ async fn a_fenced_transaction_leaves_no_rows(database: Database) {
 }
 
 async fn a_fenced_step_is_not_recorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     with_ledger(&database).await;
     let gate = unique("fenced");
     app.run(async { DBOS::start_workflow(waits_then_enters(gate.clone())).workflow_id("f").await.unwrap() }).await;
@@ -91,7 +92,7 @@ async fn ends_after_the_theft(gate: String) -> Result<()> {
 }
 
 async fn a_fenced_run_records_no_outcome(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("fenced");
     app.run(async { DBOS::start_workflow(ends_after_the_theft(gate.clone())).workflow_id("f").await.unwrap() }).await;
     reached(&gate).await;
@@ -106,7 +107,7 @@ async fn a_fenced_run_records_no_outcome(database: Database) {
 }
 
 async fn a_cancelled_workflow_keeps_its_status(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("cancelled");
     app.run(async { DBOS::start_workflow(only_waits(gate.clone())).workflow_id("c").await.unwrap() }).await;
     reached(&gate).await;

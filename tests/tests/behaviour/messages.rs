@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{Clock, DBOS, Error, Result, Topic, Tx, step, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, ran, reached, rewind, runs_of, steps, unique};
+use crate::app::{config, rewind, steps};
 
 behaviours! { messages:
     messages_of_a_topic_come_in_the_order_they_were_sent,
@@ -42,7 +43,7 @@ async fn hears_words(n: usize) -> Result<Vec<Option<String>>> {
 }
 
 async fn messages_of_a_topic_come_in_the_order_they_were_sent(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let words = app
         .run(async {
@@ -64,7 +65,7 @@ async fn hears_both() -> Result<(Option<i64>, Option<String>)> {
 }
 
 async fn topics_are_apart(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let heard = app
         .run(async {
@@ -79,7 +80,7 @@ async fn topics_are_apart(database: Database) {
 }
 
 async fn nobody_at_the_destination_is_an_error(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { DBOS::send("nobody", "word", WORDS).await.unwrap_err() }).await;
 
@@ -95,7 +96,7 @@ async fn tells_nobody() -> Result<String> {
 }
 
 async fn nobody_at_the_destination_is_recorded_in_a_workflow(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let first = app.run(async { tells_nobody().workflow_id("t").await.unwrap() }).await;
     assert_eq!(first, "no workflow has the id `nobody`");
 
@@ -109,7 +110,7 @@ async fn nobody_at_the_destination_is_recorded_in_a_workflow(database: Database)
 }
 
 async fn a_key_sends_once(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let words = app
         .run(async {
@@ -138,7 +139,7 @@ async fn hears_and_waits(gate: String) -> Result<Vec<Option<String>>> {
 }
 
 async fn a_message_is_received_once_although_the_receiver_crashes(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let gate = unique("hears");
     app.run(async {
         DBOS::start_workflow(hears_and_waits(gate.clone())).workflow_id("h").await.unwrap();
@@ -164,7 +165,7 @@ async fn hears_a_ping() -> Result<bool> {
 }
 
 async fn an_empty_message_is_not_a_timeout(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let heard = app
         .run(async {
             let handle = DBOS::start_workflow(hears_a_ping()).workflow_id("h").await.unwrap();
@@ -185,7 +186,7 @@ async fn a_timeout_gives_none_and_a_crash_does_not_extend_it(database: Database)
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let mut app = App::launch_with(settings).await;
+    let mut app = App::launch(settings).await;
     app.run(async { DBOS::start_workflow(hears_words(1)).workflow_id("h").await.unwrap() }).await;
     until_timers_are(&database, 1).await;
     clock.advance(HOUR / 2);
@@ -214,7 +215,7 @@ async fn a_message_sent_before_the_timeout_is_recorded_counts(database: Database
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let mut app = App::launch_with(settings).await;
+    let mut app = App::launch(settings).await;
     app.run(async { DBOS::start_workflow(hears_words(1)).workflow_id("h").await.unwrap() }).await;
     until_timers_are(&database, 1).await;
     app.crash().await;
@@ -240,7 +241,7 @@ async fn tells_and_waits(gate: String) -> Result<()> {
 }
 
 async fn a_send_in_a_workflow_is_sent_once_although_it_crashes(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let gate = unique("tells");
     app.run(async {
         DBOS::start_workflow(hears_words(1)).workflow_id("h").await.unwrap();
@@ -271,7 +272,7 @@ async fn writes(name: String, fails: bool) -> Result<()> {
 }
 
 async fn a_send_in_a_transaction_commits_with_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE letters (text TEXT)").await;
 
     let words = app
@@ -288,7 +289,7 @@ async fn a_send_in_a_transaction_commits_with_it(database: Database) {
 }
 
 async fn a_send_in_a_transaction_outside_a_workflow_commits_with_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE letters (text TEXT)").await;
 
     let words = app
@@ -304,7 +305,7 @@ async fn a_send_in_a_transaction_outside_a_workflow_commits_with_it(database: Da
 }
 
 async fn a_send_in_a_transaction_that_fails_is_not_sent(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE letters (text TEXT)").await;
     let name = unique("writes");
 
@@ -332,7 +333,7 @@ async fn reads() -> Result<i64> {
 }
 
 async fn a_send_in_a_transaction_that_only_reads_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE letters (text TEXT)").await;
 
     let error = app
@@ -347,7 +348,7 @@ async fn a_send_in_a_transaction_that_only_reads_is_refused(database: Database) 
 }
 
 async fn a_receive_outside_a_workflow_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { DBOS::recv(WORDS, HOUR).await.unwrap_err() }).await;
 
@@ -356,7 +357,7 @@ async fn a_receive_outside_a_workflow_is_refused(database: Database) {
 
 async fn an_unusable_topic_is_refused(database: Database) {
     const EMPTY: Topic<String> = Topic::new("");
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { DBOS::send("h", "word", EMPTY).await.unwrap_err() }).await;
 
@@ -371,7 +372,7 @@ async fn tells_many(n: usize) -> Result<()> {
 }
 
 async fn many_sends_at_once_all_arrive(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let words = app
         .run(async {

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dbos::{Clock, Config, DBOS, Engine, Error, Result, Status, Tx, step, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, ran, reached, runs_of, steps, unique};
+use crate::app::{config, steps};
 
 behaviours! { recovery:
     a_crashed_engines_workflows_finish_in_another_at_once,
@@ -54,14 +55,14 @@ async fn a_crashed_engines_workflows_finish_in_another_at_once(database: Databas
     let mut settings = config(&database);
     // Should the lock file prove nothing, this test would take an hour.
     settings.lease = std::time::Duration::from_secs(3600);
-    let first = App::launch_with(settings.clone()).await;
+    let first = App::launch(settings.clone()).await;
     let name = unique("recovered");
     start(&first, &name, "w").await;
 
     first.crash().await;
     open(&name);
     settings.lease = std::time::Duration::from_secs(5);
-    let second = App::launch_with(settings).await;
+    let second = App::launch(settings).await;
 
     assert_eq!(second.result::<Result<u32>>("w").await.unwrap(), 2);
     assert_eq!((runs_of(&format!("{name}-before")), runs_of(&format!("{name}-after"))), (1, 1));
@@ -70,13 +71,13 @@ async fn a_crashed_engines_workflows_finish_in_another_at_once(database: Databas
 }
 
 async fn a_second_engine_never_runs_a_live_ones_work(database: Database) {
-    let first = App::launch(&database).await;
+    let first = App::launch(config(&database)).await;
     let name = unique("recovered");
     start(&first, &name, "w").await;
 
-    let second = App::launch(&database).await;
+    let second = App::launch(config(&database)).await;
     // It has taken over whatever it could once it has recovered a third one's work.
-    let third = App::launch(&database).await;
+    let third = App::launch(config(&database)).await;
     let other = unique("recovered");
     start(&third, &other, "other").await;
     third.crash().await;
@@ -102,7 +103,7 @@ async fn until_runs_are(name: &str, count: u32) {
 }
 
 async fn each_recovery_counts(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("recovered");
     start(&app, &name, "w").await;
 
@@ -124,7 +125,7 @@ async fn recovered_twice(name: String) -> Result<()> {
 }
 
 async fn a_workflow_recovered_too_often_is_set_aside(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("recovered");
     app.run(async { DBOS::start_workflow(recovered_twice(name.clone())).workflow_id("w").await.unwrap() }).await;
     reached(&name).await;
@@ -144,8 +145,8 @@ async fn a_workflow_recovered_too_often_is_set_aside(database: Database) {
 }
 
 async fn a_shutdown_hands_back_at_once_and_does_not_count(database: Database) {
-    let first = App::launch(&database).await;
-    let second = App::launch(&database).await;
+    let first = App::launch(config(&database)).await;
+    let second = App::launch(config(&database)).await;
     let name = unique("recovered");
     start(&first, &name, "w").await;
 
@@ -175,7 +176,7 @@ async fn recovered_child(name: String) -> Result<()> {
 }
 
 async fn a_shutdown_interrupts_a_parent_and_records_nothing(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("parent");
     for round in 1..=5_u32 {
         let id = format!("p{round}");
@@ -208,7 +209,7 @@ async fn until_renamed(engine: &Engine, from: &str) {
 }
 
 async fn a_run_that_lost_its_lease_records_nothing(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("recovered");
     start(&app, &name, "w").await;
     let lost = app.engine.executor_id();
@@ -240,7 +241,7 @@ async fn recovery_blocks(name: String) -> Result<u32> {
 }
 
 async fn a_run_that_blocks_while_its_lease_is_lost_is_run_again(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("blocks");
     app.run(async { DBOS::start_workflow(recovery_blocks(name.clone())).workflow_id("w").await.unwrap() }).await;
     let lost = app.engine.executor_id();
@@ -258,7 +259,7 @@ async fn a_run_that_blocks_while_its_lease_is_lost_is_run_again(database: Databa
 }
 
 async fn an_engine_that_lost_its_lease_goes_on_under_another_name(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let lost = app.engine.executor_id();
 
     expire(&database, &lost).await;
@@ -288,7 +289,7 @@ async fn recovery_with_rows(name: String) -> Result<()> {
 }
 
 async fn a_transaction_of_a_lost_run_is_rolled_back(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE rows_of_runs (run BIGINT)").await;
     let name = unique("rows");
     app.run(async { DBOS::start_workflow(recovery_with_rows(name.clone())).workflow_id("w").await.unwrap() }).await;
@@ -312,7 +313,7 @@ async fn a_transaction_of_a_lost_run_is_rolled_back(database: Database) {
 
 /// Crashes `app` with its workflow `w` under way, changes rows, launches `settings`, and looks whether it took `w`.
 async fn is_taken_over(database: &Database, change: &[&str], settings: Config) -> bool {
-    let app = App::launch(database).await;
+    let app = App::launch(config(database)).await;
     let (name, other) = (unique("recovered"), unique("recovered"));
     start(&app, &name, "w").await;
     start(&app, &other, "other").await;
@@ -323,9 +324,9 @@ async fn is_taken_over(database: &Database, change: &[&str], settings: Config) -
     open(&name);
     open(&other);
 
-    let second = App::launch_with(settings).await;
+    let second = App::launch(settings).await;
     // Something of the same dead executor that is taken for sure tells that `w` has been considered.
-    let helper = App::launch(database).await;
+    let helper = App::launch(config(database)).await;
     let ended = "SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = 'other' AND status = 'SUCCESS'";
     while database.count(ended).await == 0 {
         tokio::task::yield_now().await;
@@ -369,7 +370,7 @@ async fn another_version_with_other_code_is_left_alone(database: Database) {
 }
 
 async fn a_finished_workflow_is_not_recovered(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("recovered");
     open(&name);
     app.run(async { recovered(name.clone()).workflow_id("w").await.unwrap() }).await;
@@ -385,12 +386,12 @@ async fn a_clock_ahead_of_the_database_proves_nobody_dead(database: Database) {
     clock.advance(std::time::Duration::from_secs(24 * 3600));
     let mut settings = config(&database);
     settings.clock = Some(clock);
-    let first = App::launch(&database).await;
+    let first = App::launch(config(&database)).await;
     let name = unique("recovered");
     start(&first, &name, "w").await;
 
-    let ahead = App::launch_with(settings).await;
-    let third = App::launch(&database).await;
+    let ahead = App::launch(settings).await;
+    let third = App::launch(config(&database)).await;
     let other = unique("recovered");
     start(&third, &other, "other").await;
     third.crash().await;

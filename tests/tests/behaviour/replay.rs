@@ -1,10 +1,11 @@
 //! A replay takes the path that is recorded, and says so when it cannot.
 
 use dbos::{DBOS, Error, Result, StepCall, step, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 use futures_util::future::join_all;
 
-use crate::app::{App, open, pass, ran, reached, rewind, runs_of, steps, unique};
+use crate::app::{config, rewind, steps};
 
 behaviours! { replay:
     changed_code_stops_the_run_and_leaves_its_row,
@@ -42,7 +43,7 @@ async fn replay_changed(name: String) -> Result<i64> {
 }
 
 async fn changed_code_stops_the_run_and_leaves_its_row(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("changed");
     app.run(async { DBOS::start_workflow(replay_changed(name.clone())).workflow_id("c").await.unwrap() }).await;
     reached(&name).await;
@@ -65,7 +66,7 @@ async fn replay_parent_of_changed(name: String) -> Result<i64> {
 }
 
 async fn changed_code_under_a_child_stops_the_parent_too(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("changed");
     app.run(async { DBOS::start_workflow(replay_parent_of_changed(name.clone())).workflow_id("p").await.unwrap() })
         .await;
@@ -111,7 +112,7 @@ async fn replay_backwards(name: String) -> Result<Vec<i64>> {
 }
 
 async fn joined_calls_have_the_ids_of_the_source_whatever_order_they_finish_in(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("backwards");
     open(&format!("{name}-3"));
 
@@ -124,7 +125,7 @@ async fn joined_calls_have_the_ids_of_the_source_whatever_order_they_finish_in(d
 }
 
 async fn joined_calls_replay_alike_from_every_crash(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("backwards");
     open(&format!("{name}-3"));
     app.run(async { replay_backwards(name.clone()).workflow_id("b").await.unwrap() }).await;
@@ -155,7 +156,7 @@ async fn replay_list(name: String, n: i64) -> Result<Vec<i64>> {
 }
 
 async fn a_list_of_calls_replays_alike_from_every_crash(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("list");
     let values = app.run(async { replay_list(name.clone(), 6).workflow_id("l").await.unwrap() }).await;
     let recorded = steps(&database, "l").await;
@@ -190,7 +191,7 @@ async fn replay_sees_narrow() -> Result<u8> {
 }
 
 async fn a_first_run_sees_what_a_replay_sees(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { replay_sees_narrow().await.unwrap_err() }).await;
 
@@ -211,7 +212,7 @@ async fn replay_nested(name: String) -> Result<i64> {
 }
 
 async fn a_step_in_a_step_is_an_error_that_says_what_to_do(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("nested");
 
     let error = app.run(async { replay_nested(name.clone()).await.unwrap_err() }).await;
@@ -239,7 +240,7 @@ async fn replay_nested_plainly(name: String) -> Result<String> {
 }
 
 async fn a_plain_step_in_a_step_runs_unrecorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("nested");
 
     let key = app.run(async { replay_nested_plainly(name.clone()).workflow_id("n").await.unwrap() }).await;
@@ -261,7 +262,7 @@ async fn replay_changed_child(name: String) -> Result<i64> {
 }
 
 async fn a_plain_call_takes_no_step_id(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("plain");
 
     let sum = app.run(async { replay_plain(name.clone()).workflow_id("p").await.unwrap() }).await;
@@ -285,7 +286,7 @@ async fn replay_plain_transaction(name: String) -> Result<i64> {
 }
 
 async fn a_plain_transaction_in_a_workflow_records_nothing(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     database.execute("CREATE TABLE notes (n BIGINT)").await;
     let name = unique("plain");
 
@@ -297,7 +298,7 @@ async fn a_plain_transaction_in_a_workflow_records_nothing(database: Database) {
 }
 
 async fn a_step_outside_a_workflow_just_runs(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("outside");
 
     let values = app.run(async { (replay_note(&name, 1).await.unwrap(), replay_note(&name, 2).await.unwrap()) }).await;
@@ -314,7 +315,7 @@ async fn replay_dropped(name: String) -> Result<i64> {
 }
 
 async fn a_step_call_that_is_dropped_never_runs(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("dropped");
 
     app.run(async { replay_dropped(name.clone()).workflow_id("d").await.unwrap() }).await;
@@ -338,7 +339,7 @@ async fn replay_with_a_guard(name: String) -> Result<()> {
 }
 
 async fn a_stopped_run_runs_its_destructors(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("guard");
     app.run(async { DBOS::start_workflow(replay_with_a_guard(name.clone())).workflow_id("g").await.unwrap() }).await;
     reached(&name).await;

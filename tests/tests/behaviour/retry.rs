@@ -4,11 +4,12 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 use dbos::{DBOS, Error, Result, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
+
+use crate::app::config;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-use crate::app::{App, open, pass, ran, reached, runs_of, unique};
 
 behaviours! { retry:
     a_step_is_tried_until_it_succeeds,
@@ -58,7 +59,7 @@ async fn retry_pays(name: String, succeeds_at: u32, error: ShopError) -> Result<
 }
 
 async fn a_step_is_tried_until_it_succeeds(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("pays");
 
     let paid = app.run(async { retry_pays(name.clone(), 3, ShopError::Busy).await }).await;
@@ -67,7 +68,7 @@ async fn a_step_is_tried_until_it_succeeds(database: Database) {
 }
 
 async fn the_last_attempts_error_is_recorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("pays");
 
     let refused = app.run(async { retry_pays(name.clone(), 9, ShopError::SoldOut { left: 2 }).await }).await;
@@ -89,7 +90,7 @@ async fn retry_tries_once(name: String) -> Result<(), ShopError> {
 }
 
 async fn a_step_without_retries_is_tried_once(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("once");
 
     let refused = app.run(async { retry_tries_once(name.clone()).await }).await;
@@ -98,7 +99,7 @@ async fn a_step_without_retries_is_tried_once(database: Database) {
 }
 
 async fn an_error_not_worth_retrying_ends_the_attempts(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("pays");
 
     let refused = app.run(async { retry_pays(name.clone(), 9, ShopError::SoldOut { left: 0 }).await }).await;
@@ -119,7 +120,7 @@ async fn retry_waits_for_hanging(name: String, gate: String) -> Result<u32> {
 }
 
 async fn an_attempt_that_takes_too_long_fails_alone(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("hangs");
 
     let error = app.run(async { retry_waits_for_hanging(name.clone(), unique("closed")).await.unwrap_err() }).await;
@@ -141,7 +142,7 @@ async fn retry_fails_and_waits(name: String, gate: String) -> Result<String> {
 }
 
 async fn a_recorded_error_is_not_retried_after_a_crash(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let (name, gate) = (unique("pays"), unique("gate"));
     app.run(async {
         DBOS::start_workflow(retry_fails_and_waits(name.clone(), gate.clone())).workflow_id("f").await.unwrap()
@@ -171,7 +172,7 @@ async fn retry_crashes_at_second(name: String, gate: String) -> Result<u32> {
 }
 
 async fn a_crash_between_attempts_begins_again(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let (name, gate) = (unique("pays"), unique("gate"));
     app.run(async {
         DBOS::start_workflow(retry_crashes_at_second(name.clone(), gate.clone())).workflow_id("c").await.unwrap()
@@ -203,7 +204,7 @@ async fn retry_looks(id: String) -> Result<()> {
 }
 
 async fn attempts_share_a_key_and_have_numbers(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let id = unique("looks");
 
     app.run(async { retry_looks(id.clone()).workflow_id(&id).await.unwrap_err() }).await;
@@ -272,7 +273,7 @@ async fn retry_report(gate: &str, said: &[String]) {
 }
 
 async fn every_kind_of_error_comes_back_after_a_crash(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let (name, gate) = (unique("kinds"), unique("gate"));
     app.run(async {
         DBOS::start_workflow(retry_all_kinds(name.clone(), gate.clone())).workflow_id("k").await.unwrap()
@@ -321,7 +322,7 @@ async fn retry_borrows() -> Result<(Vec<u8>, Vec<String>)> {
 }
 
 async fn steps_borrow_and_are_generic_and_have_self(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let taken = app.run(async { retry_borrows().await.unwrap() }).await;
 
@@ -340,7 +341,7 @@ async fn retry_anyhow_workflow() -> anyhow::Result<()> {
 }
 
 async fn a_workflow_may_fail_with_any_error_that_says_it_was_stopped(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("gate");
 
     let (text, opaque) = app

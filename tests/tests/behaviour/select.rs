@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{Clock, DBOS, Result, Topic, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, ran, reached, runs_of, steps, unique};
+use crate::app::{config, steps};
 
 behaviours! { select:
     the_recorded_winner_wins_again_although_the_other_is_ready,
@@ -42,7 +43,7 @@ async fn select_races(name: String) -> Result<String> {
 }
 
 async fn the_recorded_winner_wins_again_although_the_other_is_ready(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("race");
     open(&format!("{name}-right"));
     app.run(async { DBOS::start_workflow(select_races(name.clone())).workflow_id("r").await.unwrap() }).await;
@@ -60,7 +61,7 @@ async fn the_recorded_winner_wins_again_although_the_other_is_ready(database: Da
 }
 
 async fn ids_after_a_race_do_not_depend_on_who_won(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let names = [unique("race"), unique("race")];
     open(&format!("{}-left", names[0]));
     open(&format!("{}-right", names[1]));
@@ -78,7 +79,7 @@ async fn ids_after_a_race_do_not_depend_on_who_won(database: Database) {
 }
 
 async fn a_crash_before_there_is_a_winner_races_again(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("race");
     app.run(async { DBOS::start_workflow(select_races(name.clone())).workflow_id("r").await.unwrap() }).await;
     reached(&format!("{name}-left")).await;
@@ -105,7 +106,7 @@ async fn a_time_out_that_won_wins_again_although_the_message_is_there(database: 
     let clock = Clock::manual();
     let mut settings = config(&database);
     settings.clock = Some(clock.clone());
-    let mut app = App::launch_with(settings).await;
+    let mut app = App::launch(settings).await;
     let name = unique("word");
     app.run(async { DBOS::start_workflow(select_waits_for_word(name.clone())).workflow_id("w").await.unwrap() }).await;
     while steps(&database, "w").await.len() < 2 {
@@ -123,7 +124,7 @@ async fn a_time_out_that_won_wins_again_although_the_message_is_there(database: 
 }
 
 async fn a_race_outside_a_workflow_just_races(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("race");
     let (left, right) = (format!("{name}-left"), format!("{name}-right"));
     open(&right);

@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use dbos::{Clock, DBOS, Result, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 use uuid::Uuid;
 
-use crate::app::{App, config, open, pass, ran, reached, rewind, runs_of, steps, unique};
+use crate::app::{config, rewind, steps};
 
 behaviours! { sleep:
     a_month_takes_no_time_on_a_manual_clock,
@@ -43,7 +44,7 @@ async fn launch(database: &Database) -> (App, Clock) {
     let clock = Clock::manual();
     let mut settings = config(database);
     settings.clock = Some(clock.clone());
-    (App::launch_with(settings).await, clock)
+    (App::launch(settings).await, clock)
 }
 
 async fn a_month_takes_no_time_on_a_manual_clock(database: Database) {
@@ -140,7 +141,7 @@ async fn sleep_in_steps(name: String) -> Result<()> {
 }
 
 async fn a_sleep_in_a_step_is_not_recorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("sleeps");
 
     app.run(async {

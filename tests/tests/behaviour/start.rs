@@ -1,9 +1,10 @@
 //! Starting, awaiting, attaching, replaying.
 
 use dbos::{DBOS, Error, Result, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, open, pass, ran, reached, runs_of, unique};
+use crate::app::config;
 
 behaviours! { start:
     a_workflow_runs_and_gives_its_result,
@@ -34,7 +35,7 @@ async fn other(n: i64) -> Result<i64> {
 }
 
 async fn a_workflow_runs_and_gives_its_result(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("double");
 
     let result = app.run(async { doubled(name.clone(), 21).await }).await;
@@ -45,7 +46,7 @@ async fn a_workflow_runs_and_gives_its_result(database: Database) {
 }
 
 async fn the_same_id_runs_once(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("double");
 
     app.run(async {
@@ -60,7 +61,7 @@ async fn the_same_id_runs_once(database: Database) {
 }
 
 async fn another_function_under_the_same_id_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async {
         other(1).workflow_id("taken").await.unwrap();
@@ -71,7 +72,7 @@ async fn another_function_under_the_same_id_is_refused(database: Database) {
 }
 
 async fn an_unusable_id_is_refused_before_anything_happens(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async {
         for id in ["", "a\0b", &"x".repeat(256)] {
@@ -97,7 +98,7 @@ async fn at_gate(name: &str) {
 }
 
 async fn a_finished_step_is_not_run_again_after_a_crash(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let name = unique("gated");
     app.run(async { DBOS::start_workflow(gated(name.clone())).workflow_id("g").await.unwrap() }).await;
     reached(&name).await;
@@ -117,7 +118,7 @@ async fn panics() -> Result<()> {
 }
 
 async fn a_panic_is_the_workflows_error(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let error = app.run(async { panics().workflow_id("p").await.unwrap_err() }).await;
 
@@ -137,7 +138,7 @@ async fn many(n: i64) -> Result<i64> {
 }
 
 async fn a_fresh_run_of_n_steps_leaves_n_rows(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let sum = app.run(async { many(10).workflow_id("m").await.unwrap() }).await;
 
@@ -149,7 +150,7 @@ async fn a_fresh_run_of_n_steps_leaves_n_rows(database: Database) {
 }
 
 async fn a_caller_that_goes_away_leaves_a_running_workflow(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("left");
 
     for attempt in 0..20 {
@@ -168,7 +169,7 @@ async fn a_caller_that_goes_away_leaves_a_running_workflow(database: Database) {
 }
 
 async fn a_waiter_is_told_when_the_engine_stops(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let name = unique("waiter");
     let handle = app.run(async { DBOS::start_workflow(gated(name.clone())).await.unwrap() }).await;
     reached(&name).await;

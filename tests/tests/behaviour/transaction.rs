@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{DBOS, Error, Result, Tx, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, open, pass, ran, reached, runs_of, unique};
+use crate::app::config;
 
 behaviours! { transaction:
     rows_and_checkpoint_commit_together,
@@ -39,7 +40,7 @@ async fn buy(name: String, units: i64) -> Result<i64> {
 }
 
 async fn rows_and_checkpoint_commit_together(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     with_stock(&database).await;
 
     let left = app.run(async { buy(unique("buy"), 3).workflow_id("b").await.unwrap() }).await;
@@ -50,7 +51,7 @@ async fn rows_and_checkpoint_commit_together(database: Database) {
 }
 
 async fn an_error_rolls_the_rows_back_and_is_recorded(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     with_stock(&database).await;
     let name = unique("buy");
 
@@ -63,7 +64,7 @@ async fn an_error_rolls_the_rows_back_and_is_recorded(database: Database) {
 }
 
 async fn a_transaction_outside_a_workflow_just_commits(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     with_stock(&database).await;
 
     assert_eq!(app.run(async { take(1).await.unwrap() }).await, 9);
@@ -86,7 +87,7 @@ async fn looks_then_takes(gate: String) -> Result<i64> {
 }
 
 async fn a_transaction_that_reads_first_holds_others_off(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     with_stock(&database).await;
     let gate = unique("looks");
     let handle = app.run(async { DBOS::start_workflow(looks_then_takes(gate.clone())).await.unwrap() }).await;

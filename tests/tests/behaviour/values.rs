@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use dbos::{DBOS, Error, Event, Result, Topic, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::{App, Database, behaviours};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::app::{App, rewind};
+use crate::app::{config, rewind};
 
 behaviours! { values:
     numbers_come_back_equal,
@@ -66,7 +66,7 @@ type Numbers = (u64, i64, u128, i128, f32, f64);
 through_everything!(value_numbers, Numbers);
 
 async fn numbers_come_back_equal(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let numbers: [Numbers; 3] = [
         (u64::MAX, i64::MIN, u128::MAX, i128::MIN, f32::MIN_POSITIVE, f64::MAX),
         ((1 << 53) + 1, -(1 << 53) - 1, 1 << 100, -(1 << 100), 0.1, 0.1 + 0.2),
@@ -80,7 +80,7 @@ type Collections = (Vec<u8>, BTreeMap<i64, String>, HashMap<u8, Vec<bool>>, BTre
 through_everything!(value_collections, Collections);
 
 async fn bytes_and_maps_come_back_equal(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let full: Collections = (
         (0..=255).collect(),
         BTreeMap::from([(-1, "a".to_owned()), (i64::MAX, "b".to_owned())]),
@@ -94,7 +94,7 @@ async fn bytes_and_maps_come_back_equal(database: Database) {
 through_everything!(value_text, String);
 
 async fn text_of_every_kind_comes_back_equal(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let texts =
         ["", " ", "null", "\"quoted\"", "line\nbreak\u{1}", "ünïcode 🦀 \u{feff}", "\\u0000", "'; DROP TABLE x"];
 
@@ -113,7 +113,7 @@ type Choices = (Option<String>, Vec<Option<u8>>, Shape, ());
 through_everything!(value_choices, Choices);
 
 async fn options_and_enums_come_back_equal(database: Database) {
-    let mut app = App::launch(&database).await;
+    let mut app = App::launch(config(&database)).await;
     let pair = Shape::Pair(Box::new(Shape::Nothing), Box::new(Shape::Circle(1.5)));
     let choices: [Choices; 2] =
         [(None, vec![None, Some(0)], Shape::Square { side: None }, ()), (Some(String::new()), vec![], pair, ())];
@@ -146,7 +146,7 @@ async fn value_divides_itself(by: f64) -> Result<f64> {
 }
 
 async fn what_is_not_a_number_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async {
         assert_refused(value_float(f64::NAN).await, &["argument", "NaN"]);
@@ -170,7 +170,7 @@ async fn value_finds_in_a_step() -> Result<bool> {
 }
 
 async fn an_option_in_an_option_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async {
         assert_eq!(value_nested(Some(Some(1))).await.unwrap(), Some(Some(1)));
@@ -191,7 +191,7 @@ struct Forgetful {
 through_everything!(value_forgetful, Forgetful);
 
 async fn a_field_that_serde_skips_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async {
         let harmless = Forgetful { kept: 1, forgotten: 0 };
@@ -202,19 +202,19 @@ async fn a_field_that_serde_skips_is_refused(database: Database) {
 }
 
 async fn text_with_a_nul_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async { assert_refused(value_text("a\0b".to_owned()).await, &["argument", "NUL"]) }).await;
 }
 
 async fn a_value_that_is_too_large_is_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async { assert_refused(value_text("x".repeat(16 * 1024 * 1024)).await, &["argument", "bytes"]) }).await;
 }
 
 async fn what_is_refused_leaves_nothing_behind(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     app.run(async {
         value_float(f64::INFINITY).workflow_id("v").await.unwrap_err();
@@ -243,7 +243,7 @@ async fn value_passes_a_parcel() -> Result<bool> {
 }
 
 async fn events_and_messages_come_back_equal(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let (same, published) = app
         .run(async {
@@ -265,7 +265,7 @@ async fn value_publishes_nan() -> Result<String> {
 }
 
 async fn events_and_messages_that_would_not_are_refused(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
 
     let said = app.run(async { value_publishes_nan().await.unwrap() }).await;
 

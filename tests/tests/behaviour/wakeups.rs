@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use dbos::{Config, DBOS, Event, Result, Topic, step, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, reached, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, reached, unique};
+use crate::app::config;
 
 behaviours! { wakeups:
     a_message_wakes_its_receiver,
@@ -54,7 +55,7 @@ async fn until_timers_are(database: &Database, count: i64) {
 }
 
 async fn a_message_wakes_its_receiver(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     message_within(&app, &app, &database).await;
 }
 
@@ -74,7 +75,7 @@ async fn message_within(receiver: &App, sender: &App, database: &Database) -> Du
 }
 
 async fn an_event_wakes_who_waits_for_it(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     event_within(&app, &app).await;
 }
 
@@ -106,7 +107,7 @@ async fn settle() {
 }
 
 async fn an_end_wakes_who_waits_for_the_result(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     end_within(&app, &app).await;
 }
 
@@ -130,7 +131,7 @@ async fn end_within(runner: &App, reader: &App) -> Duration {
 }
 
 async fn a_cancellation_wakes_who_waits_for_the_result(database: Database) {
-    let app = App::launch(&database).await;
+    let app = App::launch(config(&database)).await;
     let gate = unique("cancelled");
     let handle =
         app.run(async { DBOS::start_workflow(wakeups_hears(gate.clone())).workflow_id("c").await.unwrap() }).await;
@@ -144,7 +145,7 @@ async fn a_cancellation_wakes_who_waits_for_the_result(database: Database) {
 }
 
 async fn news_reaches_another_engine_at_once(database: Database) {
-    let (here, there) = (App::launch(&database).await, App::launch(&database).await);
+    let (here, there) = (App::launch(config(&database)).await, App::launch(config(&database)).await);
     listening(&database, 2).await;
 
     let took = [
@@ -184,7 +185,7 @@ async fn wakeups_sends_from_transaction(gate: String) -> Result<()> {
 }
 
 async fn news_from_transactions_reaches_another_engine_at_once(database: Database) {
-    let (here, there) = (App::launch(&database).await, App::launch(&database).await);
+    let (here, there) = (App::launch(config(&database)).await, App::launch(config(&database)).await);
     listening(&database, 2).await;
     let (hears, sends) = (unique("hears"), unique("sends"));
     open(&hears);
@@ -221,8 +222,8 @@ fn polling(database: &Database) -> Config {
 async fn without_a_channel_news_is_found_by_polling(database: Database) {
     let mut settings = polling(&database);
     settings.listen = false;
-    let here = App::launch_with(settings.clone()).await;
-    let there = App::launch_with(settings).await;
+    let here = App::launch(settings.clone()).await;
+    let there = App::launch(settings).await;
 
     message_within(&here, &there, &database).await;
     event_within(&here, &there).await;
@@ -230,7 +231,7 @@ async fn without_a_channel_news_is_found_by_polling(database: Database) {
 }
 
 async fn a_cut_channel_is_mended(database: Database) {
-    let (here, there) = (App::launch(&database).await, App::launch(&database).await);
+    let (here, there) = (App::launch(config(&database)).await, App::launch(config(&database)).await);
     listening(&database, 2).await;
 
     let cut = database.query(&format!("SELECT pg_terminate_backend(pid) FROM ({LISTENERS}) AS listeners")).await;
@@ -243,8 +244,8 @@ async fn a_cut_channel_is_mended(database: Database) {
 }
 
 async fn while_the_channel_is_cut_news_is_found_by_polling(database: Database) {
-    let here = App::launch_with(polling(&database)).await;
-    let there = App::launch_with(polling(&database)).await;
+    let here = App::launch(polling(&database)).await;
+    let there = App::launch(polling(&database)).await;
     listening(&database, 2).await;
 
     database.query(&format!("SELECT pg_terminate_backend(pid) FROM ({LISTENERS}) AS listeners")).await;
@@ -254,8 +255,8 @@ async fn while_the_channel_is_cut_news_is_found_by_polling(database: Database) {
 }
 
 async fn another_process_on_the_same_file_polls(database: Database) {
-    let here = App::launch_with(polling(&database)).await;
-    let there = App::launch_with(polling(&database)).await;
+    let here = App::launch(polling(&database)).await;
+    let there = App::launch(polling(&database)).await;
 
     message_within(&here, &there, &database).await;
     event_within(&here, &there).await;

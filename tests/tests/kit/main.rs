@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+mod crash;
 mod database;
 mod harness;
 mod http;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     }
     dbos_testkit::main(&[
         harness::CASES,
+        crash::CASES,
         database::CASES,
         server::CASES,
         proxy::CASES,

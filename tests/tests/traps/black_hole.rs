@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use dbos::{DBOS, Event, Result, Topic, workflow};
-use dbos_testkit::{Database, Proxy, behaviours};
+use dbos_testkit::board::{open, pass, reached, unique};
+use dbos_testkit::{App, Database, Proxy, behaviours};
 
-use crate::app::{App, config, count, doubled, open, order, pass, reached, unique, with_orders};
+use crate::app::{config, count, doubled, order, with_orders};
 
 behaviours! { black_hole:
     every_kind_of_statement_is_given_up_and_repeated on postgres within 120,
@@ -62,7 +63,7 @@ fn patient(url: &str) -> dbos::Config {
 
 async fn every_kind_of_statement_is_given_up_and_repeated(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch_with(patient(proxy.url())).await;
+    let app = App::launch(patient(proxy.url())).await;
     with_orders(&database).await;
     // One run tells how many statements there are; then the line dies before each of them.
     let gate = unique("gate");
@@ -92,7 +93,7 @@ async fn every_kind_of_statement_is_given_up_and_repeated(database: Database) {
 
 async fn a_transaction_under_way_is_given_up_and_repeated(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch_with(patient(proxy.url())).await;
+    let app = App::launch(patient(proxy.url())).await;
     with_orders(&database).await;
     survives(&database, &proxy, &app, Proxy::swallow).await;
     survives(&database, &proxy, &app, Proxy::swallow_replies).await;
@@ -100,7 +101,7 @@ async fn a_transaction_under_way_is_given_up_and_repeated(database: Database) {
 
 async fn a_silent_connection_is_closed_and_not_lent_again(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
     with_orders(&database).await;
     survives(&database, &proxy, &app, Proxy::swallow).await;
 
@@ -118,7 +119,7 @@ async fn a_silent_connection_is_closed_and_not_lent_again(database: Database) {
 
 async fn an_interrupted_line_costs_nothing_but_time(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch_with(patient(proxy.url())).await;
+    let app = App::launch(patient(proxy.url())).await;
     with_orders(&database).await;
 
     survives(&database, &proxy, &app, Proxy::hold).await;
@@ -127,14 +128,14 @@ async fn an_interrupted_line_costs_nothing_but_time(database: Database) {
 
 async fn a_refusing_network_costs_nothing_but_time(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch_with(patient(proxy.url())).await;
+    let app = App::launch(patient(proxy.url())).await;
     with_orders(&database).await;
 
     survives(&database, &proxy, &app, Proxy::refuse).await;
 }
 
 async fn a_server_that_lets_nobody_in_costs_nothing_but_time(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
     let gate = unique("gate");
     let handle = app.run(async { DBOS::start_workflow(everything(gate.clone())).await.unwrap() }).await;

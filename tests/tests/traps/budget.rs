@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use dbos::{DBOS, Result, Topic, step, workflow};
-use dbos_testkit::{Backend, Database, Proxy, behaviours};
+use dbos_testkit::board::{open, pass, unique};
+use dbos_testkit::{App, Backend, Database, Proxy, behaviours};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::app::{App, order, unique, with_orders};
+use crate::app::{order, with_orders};
 
 behaviours! { budget:
     n_steps_cost_n_and_two,
@@ -47,7 +48,7 @@ const PAID: Topic<String> = Topic::new("paid");
 
 #[workflow]
 async fn payee(gate: String) -> Result<Option<String>> {
-    crate::app::pass(&gate).await;
+    pass(&gate).await;
     DBOS::recv(PAID, Duration::from_secs(30)).await
 }
 
@@ -75,7 +76,7 @@ async fn metered(database: &Database) -> (App, Meter) {
     // On one connection each statement is prepared once.
     config.pool_size = 1;
     (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     with_orders(database).await;
     let meter = match proxy {
         Some(proxy) => Meter::Postgres(proxy),
@@ -181,7 +182,7 @@ async fn a_received_message_costs_two(database: Database) {
         let id = unique("payee");
         let handle = DBOS::start_workflow(payee(id.clone())).workflow_id(&id).await.unwrap();
         DBOS::send(&id, "yes", PAID).await.unwrap();
-        crate::app::open(&id);
+        open(&id);
         handle.workflow_id().to_owned()
     })
     .await;

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use dbos::{DBOS, Result, Tx, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, reached, unique};
+use dbos_testkit::{App, Database, behaviours};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::app::{App, doubled, open, reached, shopping, unique, with_orders};
+use crate::app::{config, doubled, shopping, with_orders};
 
 behaviours! { busy_file:
     an_outside_writer_is_waited_for on sqlite within 120,
@@ -15,13 +16,13 @@ behaviours! { busy_file:
 
 #[workflow]
 async fn shopping_at_gate(gate: String, name: String) -> Result<String> {
-    crate::app::pass(&gate).await;
+    pass(&gate).await;
     shopping(name).plain().await
 }
 
 /// Longer than the busy timeout of 3 s, while workflows start, run, end and are cancelled.
 async fn an_outside_writer_is_waited_for(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
     let gate = unique("gate");
     let mut handles = Vec::new();
@@ -73,8 +74,8 @@ async fn counting() -> Result<Vec<i64>> {
 }
 
 async fn a_read_that_turns_into_a_write_never_fails(database: Database) {
-    let one = App::launch(database.url()).await;
-    let two = App::launch(database.url()).await;
+    let one = App::launch(config(database.url())).await;
+    let two = App::launch(config(database.url())).await;
     with_orders(&database).await;
     let started = Instant::now();
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{DBOS, Result, workflow};
-use dbos_testkit::{Backend, Database, behaviours};
+use dbos_testkit::board::unique;
+use dbos_testkit::{App, Backend, Database, behaviours};
 
-use crate::app::{App, doubled, order, unique, with_orders};
+use crate::app::{config, doubled, order, with_orders};
 
 behaviours! { cancelled:
     workflows_cancelled_anywhere_leave_no_open_transaction within 120,
@@ -22,7 +23,7 @@ async fn ordering(items: u32) -> Result<()> {
 }
 
 async fn workflows_cancelled_anywhere_leave_no_open_transaction(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     for round in 0..200_u64 {
@@ -51,7 +52,7 @@ async fn workflows_cancelled_anywhere_leave_no_open_transaction(database: Databa
 }
 
 async fn a_caller_who_hangs_up_leaves_no_workflow_behind(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     for round in 0..150_u64 {
@@ -77,7 +78,7 @@ async fn family() -> Result<()> {
 }
 
 async fn a_cancelled_parent_leaves_no_child_behind(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     for round in 0..60_u64 {

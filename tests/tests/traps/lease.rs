@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{DBOS, Result, Tx, step, transaction, workflow};
-use dbos_testkit::{Database, Proxy, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached_times, runs_of, unique};
+use dbos_testkit::{App, Database, Proxy, behaviours};
 
-use crate::app::{App, config, open, pass, reached_times, unique};
+use crate::app::config;
 
 behaviours! { lease:
     busy_workers_and_an_exhausted_pool_do_not_lose_the_lease on postgres within 120,
@@ -40,7 +41,7 @@ async fn holding(gate: String) -> Result<()> {
 async fn busy_workers_and_an_exhausted_pool_do_not_lose_the_lease(database: Database) {
     let mut config = config(database.url());
     (config.lease, config.pool_size) = (Duration::from_secs(2), 3);
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     let before = app.engine.executor_id();
     let gate = unique("gate");
     let mut handles = Vec::new();
@@ -75,10 +76,10 @@ async fn a_process_that_cannot_renew_stops_its_work_before_the_lease_ends(databa
     config.lease = Duration::from_secs(3);
     // As long as by default, compared with the lease.
     config.statement_deadline = Duration::from_millis(2400);
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     let name = unique("ticking");
     app.run(async { DBOS::start_workflow(ticking(name.clone())).await.unwrap() }).await;
-    while crate::app::runs_of(&name) == 0 {
+    while runs_of(&name) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
@@ -87,17 +88,17 @@ async fn a_process_that_cannot_renew_stops_its_work_before_the_lease_ends(databa
     while database.count(expires).await > 200 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let ticks = crate::app::runs_of(&name);
+    let ticks = runs_of(&name);
     tokio::time::sleep(Duration::from_millis(300)).await;
 
-    assert_eq!(crate::app::runs_of(&name), ticks, "its body went on when others might already run it");
+    assert_eq!(runs_of(&name), ticks, "its body went on when others might already run it");
     proxy.pass();
 }
 
 #[step]
 async fn tick(name: &str) -> Result<()> {
     loop {
-        crate::app::ran(name);
+        ran(name);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -113,7 +114,7 @@ async fn a_run_that_lost_its_workflow_and_got_it_back_goes_on(database: Database
     config.lease = Duration::from_secs(1);
     // A runtime of its own, so that the blocked thread is none of the test's.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
-    let app = runtime.spawn(App::launch_with(config)).await.unwrap();
+    let app = runtime.spawn(App::launch(config)).await.unwrap();
     let start = app.engine.scope(async { DBOS::start_workflow(blocking(2000)).workflow_id("lost").await.unwrap() });
     let handle = runtime.spawn(start).await.unwrap();
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use dbos::{DBOS, Event, Result, Topic, workflow};
-use dbos_testkit::{Database, Proxy, behaviours};
+use dbos_testkit::{App, Database, Proxy, behaviours};
 
-use crate::app::{App, config, order, with_orders};
+use crate::app::{config, order, with_orders};
 
 behaviours! { notify:
     nothing_is_told_inside_a_transaction on postgres,
@@ -29,7 +29,7 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
     let mut config = config(proxy.url());
     // Nothing beside the workflow, so that its statements stand in one row.
     (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     with_orders(&database).await;
 
     let launched = proxy.statements().len();
@@ -53,7 +53,7 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
 }
 
 async fn every_session_is_set_up(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     let settings = app.run(async { look().await.unwrap() }).await;
@@ -88,7 +88,7 @@ async fn look_at_pragmas() -> Result<String> {
 }
 
 async fn every_sqlite_commit_is_flushed(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
 
     assert_eq!(app.run(async { look_at_pragmas().await.unwrap() }).await, "2 wal 3000");
 }

@@ -1,9 +1,10 @@
 //! One workflow's row is broken; the others must not notice.
 
 use dbos::{DBOS, Result, step, workflow};
-use dbos_testkit::{Backend, Database, behaviours};
+use dbos_testkit::board::{open, pass, reached_times, unique};
+use dbos_testkit::{App, Backend, Database, behaviours};
 
-use crate::app::{App, open, pass, unique};
+use crate::app::config;
 
 behaviours! { one_bad_row:
     a_broken_workflow_stops_alone_in_recovery,
@@ -29,12 +30,12 @@ async fn fragile(name: String) -> Result<u32> {
 const KINDS: [&str; 7] = ["fine-0", "inputs", "history", "name", "number", "step", "fine-1"];
 
 async fn a_broken_workflow_stops_alone_in_recovery(database: Database) {
-    let mut app = App::launch(database.url()).await;
+    let mut app = App::launch(config(database.url())).await;
     let gate = unique("gate");
     for kind in KINDS {
         app.run(async { DBOS::start_workflow(fragile(gate.clone())).workflow_id(kind).await.unwrap() }).await;
     }
-    crate::app::reached_times(&gate, KINDS.len() as u32).await;
+    reached_times(&gate, KINDS.len() as u32).await;
     app.crash().await;
     database
         .execute("UPDATE dbos.workflow_input SET inputs = '{\"positionalArgs\": [' WHERE workflow_uuid = 'inputs'")
@@ -70,7 +71,7 @@ async fn a_broken_workflow_stops_alone_in_recovery(database: Database) {
 
 /// The engine checks values before they get here, so the database is made to refuse.
 async fn a_value_that_cannot_be_stored_fails_alone_in_its_batch(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     database
         .execute(
             "ALTER TABLE dbos.operation_outputs ADD CONSTRAINT no_poison
@@ -84,7 +85,7 @@ async fn a_value_that_cannot_be_stored_fails_alone_in_its_batch(database: Databa
         handles
             .push(app.run(async { DBOS::start_workflow(fragile(gate.clone())).workflow_id(&id).await.unwrap() }).await);
     }
-    crate::app::reached_times(&gate, 40).await;
+    reached_times(&gate, 40).await;
     open(&gate);
 
     for handle in handles {

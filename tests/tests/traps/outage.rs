@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dbos::{DBOS, Result, Tx, WorkflowHandle, transaction, workflow};
-use dbos_testkit::{Database, Server, behaviours};
+use dbos_testkit::board::{open, pass, reached, unique};
+use dbos_testkit::{App, Database, Server, behaviours};
 
-use crate::app::{App, config, doubled, open, pass, reached, shopping, unique, with_orders};
+use crate::app::{config, doubled, shopping, with_orders};
 
 behaviours! { outage:
     ended_sessions_are_never_an_outcome on postgres within 120,
@@ -38,7 +39,7 @@ async fn all_shopped(database: &Database, handles: Vec<WorkflowHandle<Result<Str
 }
 
 async fn ended_sessions_are_never_an_outcome(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
     let done = Arc::new(AtomicBool::new(false));
 
@@ -84,7 +85,7 @@ async fn ordering_at_gate(gate: String) -> Result<(), String> {
 }
 
 async fn a_session_that_ends_inside_a_transaction_is_invisible(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
     let gate = unique("gate");
     let handle = app.run(async { DBOS::start_workflow(ordering_at_gate(gate.clone())).await.unwrap() }).await;
@@ -99,7 +100,7 @@ async fn a_session_that_ends_inside_a_transaction_is_invisible(database: Databas
 
 async fn a_crashed_server_that_comes_back_is_invisible(server: Server) {
     let database = Database::on_server(&server).await;
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     let mut handles = Vec::new();
@@ -119,7 +120,7 @@ async fn a_server_that_hangs_and_goes_on_is_invisible(server: Server) {
     let database = Database::on_server(&server).await;
     let mut config = config(database.url());
     config.lease = Duration::from_secs(2);
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     with_orders(&database).await;
     let before = app.engine.executor_id();
     let gate = unique("gate");

@@ -1,9 +1,10 @@
 //! A statement whose answer is lost may have been executed or not. Either way it must count once.
 
 use dbos::{DBOS, Event, Result, Topic, workflow};
-use dbos_testkit::{Database, Fault, Proxy, behaviours};
+use dbos_testkit::board::{open, pass, reached, runs_of, unique};
+use dbos_testkit::{App, Database, Fault, Proxy, behaviours};
 
-use crate::app::{App, count, doubled, order, runs_of, shopping, unique, with_orders};
+use crate::app::{config, count, doubled, order, shopping, with_orders};
 
 behaviours! { unknown_commit:
     a_commit_of_a_transaction on postgres,
@@ -30,7 +31,7 @@ fn losses(statement: &str) -> [Fault; 3] {
 /// Loses `statement` in each way, in turn, while a workflow shops.
 async fn shopping_survives(database: Database, statement: &str) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
     with_orders(&database).await;
 
     for (number, fault) in losses(statement).into_iter().enumerate() {
@@ -67,7 +68,7 @@ async fn a_users_statement(database: Database) {
     let proxy = Proxy::before(database.url()).await;
     let mut config = crate::app::config(proxy.url());
     config.transaction_deadline = std::time::Duration::from_secs(2);
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     with_orders(&database).await;
 
     for (number, fault) in losses("INSERT INTO orders").into_iter().enumerate() {
@@ -108,7 +109,7 @@ async fn receiver() -> Result<Option<String>> {
 
 async fn a_received_message(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
 
     for (number, fault) in losses("UPDATE dbos.notifications").into_iter().enumerate() {
         let id = format!("receiver-{number}");
@@ -135,7 +136,7 @@ async fn a_received_message(database: Database) {
 /// Receives once it may, with all the patience in the world.
 #[workflow]
 async fn late_receiver(name: String) -> Result<Option<String>> {
-    crate::app::pass(&name).await;
+    pass(&name).await;
     DBOS::recv(PAID, std::time::Duration::from_hours(1)).await
 }
 
@@ -143,7 +144,7 @@ async fn late_receiver(name: String) -> Result<Option<String>> {
 /// recorded step, and must not wait for another message until the time-out.
 async fn a_message_that_waited(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
 
     for (number, fault) in losses("UPDATE dbos.notifications").into_iter().enumerate() {
         let name = unique("gate");
@@ -151,7 +152,7 @@ async fn a_message_that_waited(database: Database) {
         app.run(async { DBOS::send(handle.workflow_id(), "yes", PAID).await.unwrap() }).await;
         proxy.arm(fault.clone());
 
-        crate::app::open(&name);
+        open(&name);
 
         assert_eq!(handle.result().await.unwrap().as_deref(), Some("yes"), "{fault:?}");
         proxy.struck(number + 1).await;
@@ -167,7 +168,7 @@ async fn talker(to: String) -> Result<()> {
 
 async fn a_checkpoint_with_an_event_or_a_message(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
 
     let mut struck = 0;
     for nth in [1, 2] {
@@ -199,7 +200,7 @@ async fn parent(name: String) -> Result<u32> {
 
 async fn a_child_start(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
 
     for (number, fault) in
         losses("FROM fence\n           ON CONFLICT (workflow_uuid) DO NOTHING").into_iter().enumerate()
@@ -218,22 +219,22 @@ async fn a_child_start(database: Database) {
 
 #[workflow]
 async fn gated(name: String) -> Result<String> {
-    crate::app::pass(&name).await;
+    pass(&name).await;
     order("tea").await
 }
 
 async fn a_claim(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let mut app = App::launch(proxy.url()).await;
+    let mut app = App::launch(config(proxy.url())).await;
     with_orders(&database).await;
 
     for (number, fault) in losses("SET owner_xid = $5").into_iter().enumerate() {
         let (id, name) = (format!("gated-{number}"), unique("gate"));
         app.run(async { DBOS::start_workflow(gated(name.clone())).workflow_id(&id).await.unwrap() }).await;
-        crate::app::reached(&name).await;
+        reached(&name).await;
         app.crash().await;
         proxy.arm(fault.clone());
-        crate::app::open(&name);
+        open(&name);
 
         app.crash_and_relaunch().await;
 
@@ -246,7 +247,7 @@ async fn a_claim(database: Database) {
 
 async fn a_send_from_outside(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
 
     for (number, fault) in losses("INSERT INTO dbos.notifications").into_iter().enumerate() {
         let handle = app.run(async { DBOS::start_workflow(receiver()).await.unwrap() }).await;
@@ -262,12 +263,12 @@ async fn a_send_from_outside(database: Database) {
 
 async fn a_cancel(database: Database) {
     let proxy = Proxy::before(database.url()).await;
-    let app = App::launch(proxy.url()).await;
+    let app = App::launch(config(proxy.url())).await;
 
     for fault in losses("SET status = 'CANCELLED'") {
         let name = unique("gate");
         let handle = app.run(async { DBOS::start_workflow(gated(name.clone())).await.unwrap() }).await;
-        crate::app::reached(&name).await;
+        reached(&name).await;
         proxy.arm(fault);
 
         app.run(async { DBOS::cancel_workflow(handle.workflow_id()).await.unwrap() }).await;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use dbos::{DBOS, Error, Result, Tx, transaction, workflow};
-use dbos_testkit::{Database, behaviours};
+use dbos_testkit::board::{open, pass, ran, reached_times, runs_of, unique};
+use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{App, config, open, pass, ran, runs_of, unique, with_orders};
+use crate::app::{config, with_orders};
 
 behaviours! { user_errors:
     serialization_failures_are_invisible_whatever_the_error_type on postgres,
@@ -58,7 +59,7 @@ async fn selling(how: u32) -> Result<i64> {
 }
 
 async fn serialization_failures_are_invisible_whatever_the_error_type(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_stock(&database).await;
 
     let mut handles = Vec::new();
@@ -87,7 +88,7 @@ async fn crossing(first: String, second: String, gate: String) -> Result<(), Str
 }
 
 async fn deadlocks_are_invisible(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_stock(&database).await;
     let gate = unique("gate");
 
@@ -95,7 +96,7 @@ async fn deadlocks_are_invisible(database: Database) {
     let one =
         app.run(async { DBOS::start_workflow(crossing(tea.clone(), milk.clone(), gate.clone())).await.unwrap() }).await;
     let two = app.run(async { DBOS::start_workflow(crossing(milk, tea, gate.clone())).await.unwrap() }).await;
-    crate::app::reached_times(&gate, 2).await;
+    reached_times(&gate, 2).await;
     open(&gate);
 
     one.result().await.unwrap();
@@ -117,7 +118,7 @@ async fn self_ending(name: String, end: String) -> Result<()> {
 }
 
 async fn refusal(database: &Database, end: &str) -> String {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(database).await;
     let name = unique("self-ending");
     let error = app.run(async { self_ending(name.clone(), end.to_owned()).await.unwrap_err() }).await;
@@ -146,7 +147,7 @@ async fn panic_of(app: &App, call: impl Future<Output = Result<()>> + Send + 'st
 }
 
 async fn a_body_that_commits_itself_outside_a_workflow_is_refused(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
     let name = unique("outside");
 
@@ -174,7 +175,7 @@ async fn ignoring(name: String) -> Result<()> {
 }
 
 async fn an_ignored_error_is_refused(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     let error = app.run(async { ignoring(unique("ignoring")).await.unwrap_err() }).await;
@@ -184,7 +185,7 @@ async fn an_ignored_error_is_refused(database: Database) {
 }
 
 async fn an_ignored_error_outside_a_workflow_is_refused(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     let said = panic_of(&app, async move { ignore("ignoring-outside").await }).await;
@@ -205,7 +206,7 @@ async fn breaking_at_commit(name: String) -> Result<()> {
 }
 
 async fn a_constraint_checked_at_commit_ends_the_workflow(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_stock(&database).await;
     database.execute("CREATE TABLE lines (item TEXT REFERENCES stock (item) DEFERRABLE INITIALLY DEFERRED)").await;
     let name = unique("breaking");
@@ -230,7 +231,7 @@ async fn writing_while_reading(name: String) -> Result<()> {
 }
 
 async fn a_write_in_a_transaction_that_only_reads_is_refused(database: Database) {
-    let app = App::launch(database.url()).await;
+    let app = App::launch(config(database.url())).await;
     with_orders(&database).await;
 
     let error = app.run(async { writing_while_reading(unique("reading")).await.unwrap_err() }).await;
@@ -258,7 +259,7 @@ async fn lingering(name: String) -> Result<()> {
 async fn a_body_that_takes_too_long_is_tried_a_few_times(database: Database) {
     let mut config = config(database.url());
     config.transaction_deadline = Duration::from_millis(100);
-    let app = App::launch_with(config).await;
+    let app = App::launch(config).await;
     with_orders(&database).await;
     let name = unique("lingering");
 

@@ -1,0 +1,71 @@
+//! What the bodies of workflows and steps tell a test in the same process, and what it tells them.
+//!
+//! Counts and gates go by name; take a [`unique`] one, for tests run side by side.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio::sync::watch;
+
+/// A name that no other test uses.
+#[must_use]
+pub fn unique(name: &str) -> String {
+    format!("{name}-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// Counts one run of `name`; gives the number of it.
+pub fn ran(name: &str) -> u32 {
+    let mut runs = board().runs.lock().expect("no panic while held");
+    let count = runs.entry(name.to_owned()).or_default();
+    *count += 1;
+    *count
+}
+
+/// How often `name` ran.
+#[must_use]
+pub fn runs_of(name: &str) -> u32 {
+    board().runs.lock().expect("no panic while held").get(name).copied().unwrap_or_default()
+}
+
+/// Waits in a body until the test opens the gate.
+pub async fn pass(name: &str) {
+    let gate = gate(name);
+    gate.reached.send_modify(|reached| *reached += 1);
+    gate.open.subscribe().wait_for(|open| *open).await.expect("gates last for ever");
+}
+
+/// Waits in the test until a body stands at the gate.
+pub async fn reached(name: &str) {
+    reached_times(name, 1).await;
+}
+
+/// Waits in the test until bodies have come to the gate so many times.
+pub async fn reached_times(name: &str, times: u32) {
+    gate(name).reached.subscribe().wait_for(|reached| *reached >= times).await.expect("gates last for ever");
+}
+
+/// Lets everybody through, now and later.
+pub fn open(name: &str) {
+    gate(name).open.send_replace(true);
+}
+
+#[derive(Default)]
+struct Board {
+    runs: Mutex<HashMap<String, u32>>,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
+}
+
+#[derive(Default)]
+struct Gate {
+    open: watch::Sender<bool>,
+    reached: watch::Sender<u32>,
+}
+
+fn board() -> &'static Board {
+    static BOARD: OnceLock<Board> = OnceLock::new();
+    BOARD.get_or_init(Board::default)
+}
+
+fn gate(name: &str) -> Arc<Gate> {
+    Arc::clone(board().gates.lock().expect("no panic while held").entry(name.to_owned()).or_default())
+}
