@@ -35,7 +35,8 @@ use proc_macro::TokenStream;
 /// - `max_recovery_attempts = n`: after this many recoveries the run is set aside; 100 by default.
 /// - `timeout = "1h"`: cancels a run that takes longer, measured from its start and across crashes;
 ///   `ms`, `s`, `m`, `h` and `d` are understood. None by default.
-/// - `allow_nondeterminism`: no warnings for this function.
+/// - `allow_nondeterminism`: no warnings for this function, neither by the compiler nor, about waits for what is not
+///   recorded, while it runs.
 ///
 /// In an `impl` block, put [`macro@workflows`] on the block if the function says `Self`.
 ///

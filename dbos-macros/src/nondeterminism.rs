@@ -32,6 +32,7 @@ const TIMEOUT: &str = "starts over after a crash, and a replay may end different
 const ENVIRONMENT: &str =
     "may answer differently on another machine; pass it as an argument, or read it in a `#[step]`";
 const OUTSIDE: &str = "is not recorded, so it happens again on replay; put it in a `#[step]`";
+const BRANCH: &str = "blocks that run side by side take step ids in the order in which they get on, which a replay may change; make what this one does a `#[workflow]`, or await one call in it";
 const QUERY: &str = "is not recorded, so it happens again on replay; put it in a `#[transaction]`";
 
 /// Every spelling that warns, and what is said about it.
@@ -150,6 +151,9 @@ fn scan(tokens: TokenStream, found: &mut Vec<(Written, &'static str)>) {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Group(group) => scan(group.stream(), found),
+            TokenTree::Ident(word) if word == "async" && is_branch(&tokens) => {
+                found.push((Written { words: vec![word], is_macro: false }, BRANCH));
+            }
             // An import is no call.
             TokenTree::Ident(word) if word == "use" => skip_import(&mut tokens),
             TokenTree::Ident(word) => {
@@ -170,6 +174,32 @@ fn scan(tokens: TokenStream, found: &mut Vec<(Written, &'static str)>) {
             TokenTree::Literal(_) => after_dot = false,
         }
     }
+}
+
+/// Whether the block after `async` awaits several calls and is itself not awaited where it stands.
+fn is_branch(after_async: &Peekable<token_stream::IntoIter>) -> bool {
+    let mut tokens = after_async.clone().filter(|token| !matches!(token, TokenTree::Ident(word) if word == "move"));
+    let Some(TokenTree::Group(block)) = tokens.next() else { return false };
+    let is_awaited = is_mark(tokens.next(), '.') && is_await(tokens.next());
+    block.delimiter() == Delimiter::Brace && !is_awaited && awaits(block.stream()) > 1
+}
+
+/// How often `tokens` await something, at every depth but in blocks of their own.
+fn awaits(tokens: TokenStream) -> usize {
+    let mut after_async = false;
+    let mut count = 0;
+    for token in tokens {
+        count += match &token {
+            TokenTree::Group(group) if !after_async => awaits(group.stream()),
+            _ => usize::from(is_await(Some(token.clone()))),
+        };
+        after_async = matches!(&token, TokenTree::Ident(word) if word == "async" || (after_async && word == "move"));
+    }
+    count
+}
+
+fn is_await(token: Option<TokenTree>) -> bool {
+    matches!(token, Some(TokenTree::Ident(word)) if word == "await")
 }
 
 /// Reads on from `first` as long as `::` and another word follow.
@@ -247,6 +277,8 @@ mod tests {
             ("names.map(|_| Uuid::new_v4())", "Uuid::new_v4"),
             ("tokio::fs::read(path).await", "tokio::fs::read"),
             ("sqlx::query(\"SELECT 1\")", "sqlx::query"),
+            ("tokio::join!(async { a().await?; b().await }, c())", "async"),
+            ("join_all(names.map(|name| async move { if a(name).await { b(name).await } })).await", "async"),
         ] {
             assert_eq!(found(body), [expected], "{body}");
         }
@@ -279,6 +311,11 @@ mod tests {
             "tokio::join!(a, b)",
             "std::time::Duration::from_secs(1)",
             "matches!(x, Timestamp::Zero)",
+            "async { a().await?; b().await }.await",
+            "tokio::join!(async { a().await }, async move { b().await })",
+            "async { async { a().await }.await }",
+            "async fn helper() { a().await; b().await }",
+            "struct Branch { r#async: bool }",
         ] {
             assert_eq!(found(body), [""; 0], "{body}");
         }

@@ -49,7 +49,7 @@ impl RecordedStep {
 impl Point {
     /// Takes the next step id of `run`.
     pub(crate) fn take(run: Arc<Run>, name: impl Into<String>, location: &'static Location<'static>) -> Self {
-        let step = run.take_step_id();
+        let step = run.take_step_id(location);
         Self { run, step, name: name.into(), location }
     }
 

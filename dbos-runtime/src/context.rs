@@ -1,6 +1,8 @@
 //! Which engine, which workflow, which step: carried along by the task, so that no function has to.
 
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
@@ -28,6 +30,10 @@ pub(crate) struct Run {
     signal: Arc<SignalSlot>,
     next_step: AtomicU32,
     history: Mutex<History>,
+    /// Where the durable call stands that was written last.
+    latest_call: Mutex<Option<&'static Location<'static>>>,
+    /// Whether a durable call was polled since somebody began to watch.
+    polled_durably: AtomicBool,
 }
 
 impl Run {
@@ -39,13 +45,23 @@ impl Run {
         signal: Arc<SignalSlot>,
         history: History,
     ) -> Arc<Self> {
-        let (next_step, history) = (AtomicU32::new(1), Mutex::new(history));
-        Arc::new(Self { executor, workflow, owner, deadline_ms, signal, next_step, history })
+        Arc::new(Self {
+            executor,
+            workflow,
+            owner,
+            deadline_ms,
+            signal,
+            next_step: AtomicU32::new(1),
+            history: Mutex::new(history),
+            latest_call: Mutex::default(),
+            polled_durably: AtomicBool::new(false),
+        })
     }
 
     /// The next step id. Called where the call is written, so ids follow the source, not the
     /// scheduler.
-    pub(crate) fn take_step_id(&self) -> u32 {
+    pub(crate) fn take_step_id(&self, call: &'static Location<'static>) -> u32 {
+        *self.latest_call.lock().expect("no panic while held") = Some(call);
         self.next_step.fetch_add(1, Ordering::SeqCst)
     }
 
@@ -57,6 +73,18 @@ impl Run {
     /// What an earlier execution recorded at `step`.
     pub(crate) fn recorded(&self, step: u32) -> Option<RecordedStep> {
         self.history.lock().expect("no panic while held").get(&step).cloned()
+    }
+
+    pub(crate) fn latest_call(&self) -> Option<&'static Location<'static>> {
+        *self.latest_call.lock().expect("no panic while held")
+    }
+
+    pub(crate) fn forget_durable_poll(&self) {
+        self.polled_durably.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_polled_durably(&self) -> bool {
+        self.polled_durably.load(Ordering::Relaxed)
     }
 
     /// Goes no further if the run has been told to stop. Code that has not been polled since, because it was busy
@@ -157,6 +185,21 @@ pub(crate) fn unset_launched(executor: &Arc<Executor>) {
     if launched.as_ref().is_some_and(|current| Arc::ptr_eq(current, executor)) {
         *launched = None;
     }
+}
+
+/// Notes that a durable call of the current workflow, if there is one, is being polled.
+pub(crate) fn note_durable_poll() {
+    RUN.try_with(|run| run.polled_durably.store(true, Ordering::Relaxed)).ok();
+}
+
+/// A durable call.
+pub(crate) async fn durable<F: Future>(call: F) -> F::Output {
+    let mut call = pin!(call);
+    poll_fn(|task| {
+        note_durable_poll();
+        call.as_mut().poll(task)
+    })
+    .await
 }
 
 pub(crate) async fn in_engine<F: Future>(executor: Arc<Executor>, future: F) -> F::Output {

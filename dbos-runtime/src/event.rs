@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
 use crate::codec::{decode_value, encode_value};
-use crate::context::{Place, engine, place};
+use crate::context::{Place, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::check_key;
@@ -145,7 +145,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for GetEvent<T> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(durable(async move {
             check_key("workflow id", &self.workflow)?;
             check_key("event key", self.event.key)?;
             let (workflow, key) = (self.workflow, self.event.key);
@@ -164,7 +164,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for GetEvent<T> {
                 (Err(reason), None) => Err(unreadable(key, reason)),
                 (Err(reason), Some(run)) => run.stop(Signal::Failed(unreadable(key, reason))).await,
             }
-        })
+        }))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
 use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engine_error};
-use crate::context::{Place, StepContext, engine, place};
+use crate::context::{Place, StepContext, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::Signal;
 use crate::id::{check_key, random_id};
@@ -115,7 +115,7 @@ impl IntoFuture for Send {
     type IntoFuture = BoxFuture<'static, Result<()>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
+        Box::pin(durable(self.send()))
     }
 }
 

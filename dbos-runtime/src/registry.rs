@@ -32,11 +32,13 @@ pub struct WorkflowOptions {
     pub max_recovery_attempts: u32,
     /// A run that takes longer is cancelled.
     pub timeout: Option<Duration>,
+    /// Nobody wants to hear of what a replay may see differently.
+    pub allow_nondeterminism: bool,
 }
 
 impl WorkflowOptions {
     /// What holds unless it is given: 100 recoveries, no timeout.
-    pub const DEFAULT: Self = Self { max_recovery_attempts: 100, timeout: None };
+    pub const DEFAULT: Self = Self { max_recovery_attempts: 100, timeout: None, allow_nondeterminism: false };
 }
 
 /// A workflow with its types: how its arguments and outcome are stored, and its body.

@@ -145,10 +145,11 @@ impl Workflow {
         let attempts = self.args.max_recovery_attempts.map(|most| quote!(max_recovery_attempts: #most,));
         let timeout =
             self.args.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
-        if attempts.is_none() && timeout.is_none() {
+        let allowed = self.args.allow_nondeterminism.then(|| quote!(allow_nondeterminism: true,));
+        if attempts.is_none() && timeout.is_none() && allowed.is_none() {
             return quote!(#options::DEFAULT);
         }
-        quote!(#options { #attempts #timeout ..#options::DEFAULT })
+        quote!(#options { #attempts #timeout #allowed ..#options::DEFAULT })
     }
 }
 

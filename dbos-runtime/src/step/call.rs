@@ -139,6 +139,7 @@ impl<'a, R: 'a> Future for StepCall<'a, R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<R> {
+        context::note_durable_poll();
         if matches!(self.state, State::Written { .. }) {
             let State::Written { step, codec, body } = std::mem::replace(&mut self.state, State::Done) else {
                 unreachable!("just matched")

@@ -14,7 +14,7 @@ use super::handle::WorkflowHandle;
 use super::{result, start};
 use crate::checkpoint::Point;
 use crate::codec::WorkflowCodec;
-use crate::context::{Place, place};
+use crate::context::{Place, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::id::IntoWorkflowId;
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
@@ -117,6 +117,7 @@ impl<R: Send + 'static> Future for WorkflowCall<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<R> {
+        note_durable_poll();
         if let Some(request) = self.request.take() {
             self.running = Some(Box::pin(run_and_wait(request, self.awaited.take(), self.codec)));
         }
@@ -157,10 +158,10 @@ impl<R: Send + 'static> IntoFuture for Start<R> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        Box::pin(durable(async move {
             let (executor, workflow) = start::start(self.request).await?;
             Ok(WorkflowHandle::new(executor, workflow, self.codec))
-        })
+        }))
     }
 }
 

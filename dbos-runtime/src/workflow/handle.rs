@@ -11,7 +11,7 @@ use super::result;
 use crate::checkpoint::Point;
 use crate::clock::pause;
 use crate::codec::WorkflowCodec;
-use crate::context::{Place, place};
+use crate::context::{Place, durable, place};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::store::workflows::{WorkflowOutcome, WorkflowStatus};
@@ -48,7 +48,7 @@ impl<R: Send + 'static> WorkflowHandle<R> {
             Place::Workflow(run) => Some(Point::take(run, GET_RESULT, location)),
             Place::Step(_) | Place::Outside => None,
         };
-        Box::pin(result::result(Arc::clone(&self.executor), self.workflow.clone(), awaited, self.codec))
+        Box::pin(durable(result::result(Arc::clone(&self.executor), self.workflow.clone(), awaited, self.codec)))
     }
 
     /// The workflow's row, or `None` if no workflow has this id.

@@ -13,6 +13,7 @@
 //! Every arrow is one commit that checks where it starts from, so none is taken twice.
 
 mod call;
+mod foreign;
 mod handle;
 mod manage;
 mod result;

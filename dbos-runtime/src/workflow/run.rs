@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once};
 
@@ -9,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
+use super::foreign::reporting_foreign_waits;
 use crate::codec::{Encoded, engine_error};
 use crate::context::{Run, in_run};
 use crate::error::Error;
@@ -81,7 +83,7 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
                     biased;
                     end = stopped => end,
                     () = deadline(&run) => End::TimedOut,
-                    end = in_run(Arc::clone(&run), body_end(body)) => end,
+                    end = in_run(Arc::clone(&run), watched(&run, definition, body_end(body))) => end,
                 }
             }
         };
@@ -109,6 +111,14 @@ impl Drop for UnderWay {
         self.executor.leave(&self.workflow);
         self.executor.wakeups.wake(&Fact::Ended { workflow: std::mem::take(&mut self.workflow) });
     }
+}
+
+/// The body, with a word about what it should not wait for, unless nobody wants to hear it.
+async fn watched(run: &Run, definition: &dyn AnyWorkflow, body: impl Future<Output = End>) -> End {
+    if definition.options().allow_nondeterminism {
+        return body.await;
+    }
+    reporting_foreign_waits(run, (definition.function().name)(), body).await
 }
 
 fn unreadable_inputs(reason: String) -> End {

@@ -21,6 +21,7 @@ mod cancel;
 mod children;
 mod events;
 mod fence;
+mod foreign_waits;
 mod messages;
 mod model;
 mod recovery;
@@ -36,6 +37,7 @@ mod wakeups;
 fn main() -> ExitCode {
     dbos_testkit::main(&[
         fence::CASES,
+        foreign_waits::CASES,
         start::CASES,
         transaction::CASES,
         replay::CASES,

@@ -33,6 +33,15 @@ async fn timers() -> dbos::Result<()> {
     Ok(())
 }
 
+#[workflow]
+async fn branches() -> dbos::Result<()> {
+    let both = async {
+        charge().await?;
+        charge().await
+    };
+    tokio::join!(both, async move { charge().await }).0
+}
+
 fn main() {
-    drop((tasks(), timers()));
+    drop((tasks(), timers(), branches()));
 }
