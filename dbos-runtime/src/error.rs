@@ -65,6 +65,13 @@ pub enum Error {
         /// The function that was called.
         called: String,
     },
+    /// The id belongs to an earlier run of the same function, and the start asked for
+    /// [`IdReuse::Reject`](crate::IdReuse::Reject).
+    #[error("workflow `{workflow}` was started before; use another id, or attach to it")]
+    AlreadyStarted {
+        /// The id that is taken.
+        workflow: String,
+    },
     /// A workflow id, event key or topic that cannot be stored.
     #[error("{what} is refused: {reason}")]
     InvalidKey {

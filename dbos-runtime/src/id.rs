@@ -10,6 +10,17 @@ pub(crate) const MAX_KEY_BYTES: usize = 255;
 /// Separates what the engine makes up from what users may write, as in `{parent}-{step id}`.
 const CHILD_SEPARATOR: char = '-';
 
+/// What becomes of a start whose workflow id is taken by a run of the same function.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum IdReuse {
+    /// It attaches to that run. The default.
+    #[default]
+    Attach,
+    /// It is refused with [`Error::AlreadyStarted`].
+    Reject,
+}
+
 /// A fresh workflow id.
 #[expect(clippy::disallowed_methods, reason = "the one place where ids are made")]
 pub(crate) fn random_id() -> String {

@@ -161,7 +161,7 @@ pub use event::{Event, GetEvent};
 #[cfg(feature = "failpoints")]
 pub use failpoint::{Failpoints, Side};
 pub use http::HttpError;
-pub use id::IntoWorkflowId;
+pub use id::{IdReuse, IntoWorkflowId};
 pub use message::{Send, Topic};
 pub use status::Status;
 pub use step::StepCall;

@@ -16,7 +16,7 @@ use crate::checkpoint::Point;
 use crate::codec::WorkflowCodec;
 use crate::context::{Place, durable, note_durable_poll, place};
 use crate::error::Result;
-use crate::id::IntoWorkflowId;
+use crate::id::{IdReuse, IntoWorkflowId};
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
 
 /// The name of the step in which a workflow awaits another.
@@ -27,6 +27,7 @@ pub(crate) struct Request {
     pub(crate) workflow: &'static dyn AnyWorkflow,
     pub(crate) inputs: Result<String, String>,
     pub(crate) id: Option<String>,
+    pub(crate) id_reuse: IdReuse,
     pub(crate) timeout: Option<Duration>,
     /// The parent's step that starts it, if this is a child.
     pub(crate) child: Option<Point>,
@@ -74,13 +75,19 @@ impl<R: 'static> WorkflowCall<R> {
             }
             Place::Step(_) | Place::Outside => (None, None),
         };
-        let request = Request { workflow, inputs, id: None, timeout: None, child };
+        let request = Request { workflow, inputs, id: None, id_reuse: IdReuse::default(), timeout: None, child };
         Self { request: Some(request), awaited, codec, body: Some(body), running: None }
     }
 
     /// Runs under this id. The same id never runs twice: a second call attaches to the first.
     pub fn workflow_id(mut self, id: impl IntoWorkflowId) -> Self {
         self.set(|request| request.id = id.into_workflow_id());
+        self
+    }
+
+    /// What to do if the id is taken by a run of the same function. Attaches to it by default.
+    pub fn id_reuse(mut self, id_reuse: IdReuse) -> Self {
+        self.set(|request| request.id_reuse = id_reuse);
         self
     }
 
@@ -143,6 +150,12 @@ impl<R: Send + 'static> Start<R> {
     /// Starts under this id. The same id never runs twice: a second start attaches to the first.
     pub fn workflow_id(mut self, id: impl IntoWorkflowId) -> Self {
         self.request.id = id.into_workflow_id();
+        self
+    }
+
+    /// What to do if the id is taken by a run of the same function. Attaches to it by default.
+    pub fn id_reuse(mut self, id_reuse: IdReuse) -> Self {
+        self.request.id_reuse = id_reuse;
         self
     }
 

@@ -13,7 +13,7 @@ use crate::codec::{engine_error, read_engine_error};
 use crate::context::engine;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
-use crate::id::{check_key, child_id, random_id, sidestepped_child_id};
+use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
 use crate::registry::AnyWorkflow;
 use crate::store::checkpoints::Effect;
 use crate::store::insist;
@@ -85,7 +85,7 @@ async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) 
     let workflow = row.workflow.clone();
     match create(executor, request, row.clone(), None).await? {
         Created::Running => {}
-        Created::Existing(existing) => attach(&existing, &row)?,
+        Created::Existing(existing) => attach(&existing, &row, request.id_reuse)?,
         Created::NotMine => unreachable!("only a parent can be lost"),
     }
     Ok(workflow)
@@ -140,14 +140,17 @@ async fn create(
     tokio::spawn(task.in_current_span()).await.unwrap_or(Err(Error::ShuttingDown))
 }
 
-/// Checks that `existing` is a run of the function that was called.
-fn attach(existing: &WorkflowStatus, called: &Start) -> Result<()> {
+/// Checks that `existing` is a run of the function that was called, and may be attached to.
+fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<()> {
     if existing.name != called.name {
         return Err(Error::ConflictingWorkflow {
             workflow: existing.workflow_id.clone(),
             recorded: existing.name.clone(),
             called: called.name.clone(),
         });
+    }
+    if reuse == IdReuse::Reject {
+        return Err(Error::AlreadyStarted { workflow: existing.workflow_id.clone() });
     }
     if existing.inputs.as_ref().is_some_and(|inputs| *inputs != called.inputs) {
         tracing::warn!(
@@ -193,13 +196,13 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
             row.workflow = sidestepped_child_id(&point.run.workflow, point.step);
             continue;
         }
-        return record_attachment(point, &existing, &row).await;
+        return record_attachment(point, &existing, &row, request.id_reuse).await;
     }
 }
 
 /// Records that the child is a workflow that exists already, or that it is another function's.
-async fn record_attachment(point: &Point, existing: &WorkflowStatus, called: &Start) -> Result<String> {
-    let outcome = match attach(existing, called) {
+async fn record_attachment(point: &Point, existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<String> {
+    let outcome = match attach(existing, called, reuse) {
         Ok(()) => StepOutcome { child: Some(called.workflow.clone()), ..StepOutcome::default() },
         Err(error) => engine_error(&error).into(),
     };

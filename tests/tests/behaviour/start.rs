@@ -1,6 +1,6 @@
 //! Starting, awaiting, attaching, replaying.
 
-use dbos::{DBOS, Error, Result, step, workflow};
+use dbos::{DBOS, Error, IdReuse, Result, step, workflow};
 use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
 
@@ -10,6 +10,8 @@ behaviours! { start:
     a_workflow_runs_and_gives_its_result,
     the_same_id_runs_once,
     another_function_under_the_same_id_is_refused,
+    a_start_that_wants_an_id_of_its_own_is_refused,
+    a_child_that_wants_an_id_of_its_own_is_refused_on_replay_too,
     an_unusable_id_is_refused_before_anything_happens,
     a_finished_step_is_not_run_again_after_a_crash,
     a_panic_is_the_workflows_error,
@@ -69,6 +71,47 @@ async fn another_function_under_the_same_id_is_refused(database: Database) {
         assert!(matches!(refused, Error::ConflictingWorkflow { .. }), "{refused}");
     })
     .await;
+}
+
+async fn a_start_that_wants_an_id_of_its_own_is_refused(database: Database) {
+    let app = App::launch(config(&database)).await;
+    let name = unique("double");
+
+    app.run(async {
+        let first = doubled(name.clone(), 1).workflow_id("own").id_reuse(IdReuse::Reject).await;
+        let start = DBOS::start_workflow(doubled(name.clone(), 1)).workflow_id("own");
+        let second = start.id_reuse(IdReuse::Reject).await.unwrap_err();
+
+        assert_eq!(first.unwrap(), 2);
+        assert!(matches!(&second, Error::AlreadyStarted { workflow } if workflow == "own"), "{second}");
+    })
+    .await;
+    assert_eq!(runs_of(&name), 1);
+}
+
+#[workflow]
+async fn insists_on_a_child_of_its_own(name: String) -> Result<i64> {
+    let refused = doubled(name.clone(), 1).workflow_id("own").id_reuse(IdReuse::Reject).await;
+    assert!(matches!(refused, Err(Error::AlreadyStarted { .. })), "{refused:?}");
+    pass(&name).await;
+    doubled(name, 2).await
+}
+
+async fn a_child_that_wants_an_id_of_its_own_is_refused_on_replay_too(database: Database) {
+    let mut app = App::launch(config(&database)).await;
+    let name = unique("double");
+    app.run(async {
+        doubled(name.clone(), 1).workflow_id("own").await.unwrap();
+        DBOS::start_workflow(insists_on_a_child_of_its_own(name.clone())).workflow_id("parent").await.unwrap();
+    })
+    .await;
+    reached(&name).await;
+
+    app.crash_and_relaunch().await;
+    open(&name);
+
+    assert_eq!(app.result::<Result<i64>>("parent").await.unwrap(), 4);
+    assert_eq!(runs_of(&name), 2);
 }
 
 async fn an_unusable_id_is_refused_before_anything_happens(database: Database) {
