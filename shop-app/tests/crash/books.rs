@@ -1,6 +1,7 @@
 //! What the database and the customers' ledger must agree on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use dbos_testkit::{Database, Ledger};
 
@@ -103,29 +104,41 @@ const AT_THE_END: &[(&str, &str, &str)] = &[
 ];
 
 /// What is wrong right now, with a shop that began with so many widgets.
-pub(crate) async fn audit(database: &Database, stock: i64) -> Vec<String> {
+///
+/// # Errors
+///
+/// If the database cannot be asked right now.
+pub(crate) async fn try_audit(database: &Database, stock: i64) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
     compare(database, stock, ALWAYS).await
 }
 
 /// What is wrong once all is over, in the database or against what customers were told.
 pub(crate) async fn final_audit(database: &Database, stock: i64, ledger: &Ledger) -> Vec<String> {
-    let mut wrong = compare(database, stock, ALWAYS).await;
-    wrong.extend(compare(database, stock, AT_THE_END).await);
+    let mut wrong = Vec::new();
+    for pairs in [ALWAYS, AT_THE_END] {
+        wrong.extend(compare(database, stock, pairs).await.expect("the database can be asked"));
+    }
     wrong.extend(against_ledger(database, ledger).await);
     wrong
 }
 
-async fn compare(database: &Database, stock: i64, pairs: &[(&str, &str, &str)]) -> Vec<String> {
+async fn compare(
+    database: &Database,
+    stock: i64,
+    pairs: &[(&str, &str, &str)],
+) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
     let columns: Vec<_> = pairs.iter().map(|(_, left, right)| format!("{left}, {right}")).collect();
     let sql = format!("SELECT {}", columns.join(", ")).replace("STOCK", &stock.to_string());
-    let row = database.query(&sql).await.remove(0);
+    let row = database.try_query(&sql).await?.remove(0);
     let both = row.chunks_exact(2).zip(pairs);
-    both.filter(|(values, _)| values[0] != values[1])
+    let wrong = both
+        .filter(|(values, _)| values[0] != values[1])
         .map(|(values, (what, ..))| {
             let [left, right] = [&values[0], &values[1]].map(|value| value.as_deref().unwrap_or("NULL"));
             format!("{what}: {left}, expected {right}")
         })
-        .collect()
+        .collect();
+    Ok(wrong)
 }
 
 async fn against_ledger(database: &Database, ledger: &Ledger) -> Vec<String> {

@@ -13,13 +13,15 @@ use std::process::ExitCode;
 
 mod books;
 mod commits;
+mod crowd;
 mod grid;
 mod paths;
 mod random_kills;
 #[path = "../shop/mod.rs"]
 mod shop;
+mod storm;
 mod two_processes;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[grid::CASES, random_kills::CASES, two_processes::CASES])
+    dbos_testkit::main(&[grid::CASES, random_kills::CASES, storm::CASES, two_processes::CASES])
 }

@@ -21,17 +21,30 @@ pub(crate) struct Branch {
     port: u16,
     environment: Vec<(&'static str, String)>,
     supervised: bool,
+    patient: bool,
 }
 
 impl Branch {
     /// A shop without a supervisor, which dispatches fast.
     pub(crate) fn at(database_url: &str) -> Self {
         let environment = vec![("WIDGET_STORE_DISPATCH_INTERVAL_MS", "20".to_owned())];
-        Self { database_url: database_url.to_owned(), port: free_port(), environment, supervised: false }
+        Self {
+            database_url: database_url.to_owned(),
+            port: free_port(),
+            environment,
+            supervised: false,
+            patient: false,
+        }
     }
 
     pub(crate) fn supervised(self) -> Self {
         Self { supervised: true, ..self }
+    }
+
+    /// Its customers ask again when they are told that something is wrong with the shop.
+    #[allow(dead_code, reason = "not every test has a storm")]
+    pub(crate) fn patient(self) -> Self {
+        Self { patient: true, ..self }
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -109,6 +122,9 @@ impl Customer {
     pub(crate) async fn insist(&self, method: &str, path: &str) -> Response {
         loop {
             match http::Request::new(method, self.branch.url(path)).send().await {
+                Ok(response) if response.status >= 500 && self.branch.patient => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 Ok(response) if response.status >= 500 => {
                     panic!("{method} {path} was answered {} {}", response.status, response.body)
                 }

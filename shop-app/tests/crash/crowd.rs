@@ -1,0 +1,164 @@
+//! Customers who buy all the time, and an auditor who watches the books.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use dbos_testkit::{Database, Ledger};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+use crate::books::{final_audit, try_audit};
+use crate::paths::{CANCELLED, DISPATCHED};
+use crate::shop::{Branch, Customer};
+
+const BUYERS: u64 = 12;
+
+/// More than they can buy.
+pub(crate) const STOCK: i64 = 1_000_000;
+
+/// Twelve buyers and an auditor.
+pub(crate) struct Crowd {
+    database: Arc<Database>,
+    ledger: Ledger,
+    closing: Arc<AtomicBool>,
+    buyers: JoinSet<u64>,
+    auditor: JoinHandle<(u64, Vec<String>)>,
+    answered: watch::Sender<Instant>,
+    _folder: tempfile::TempDir,
+}
+
+/// What came of it all.
+pub(crate) struct Books {
+    pub(crate) checkouts: u64,
+    pub(crate) audits: u64,
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Crowd {
+    /// Lets them in; they spread over the branches.
+    pub(crate) fn enter(database: Database, branches: &[Branch], seed: u64) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ledger = Ledger::at(folder.path().join("ledger"));
+        let (database, closing) = (Arc::new(database), Arc::<AtomicBool>::default());
+        let answered = watch::Sender::new(Instant::now());
+        let mut buyers = JoinSet::new();
+        for (buyer, branch) in (0..BUYERS).zip(branches.iter().cycle()) {
+            let buyer = Buyer {
+                number: buyer,
+                random: Random::new(seed.wrapping_add(1 + buyer)),
+                branch: branch.clone(),
+                ledger: ledger.clone(),
+                answered: answered.clone(),
+                closing: Arc::clone(&closing),
+            };
+            buyers.spawn(buyer.buy());
+        }
+        let auditor = tokio::spawn(watch_books(Arc::clone(&database), Arc::clone(&closing)));
+        Self { database, ledger, closing, buyers, auditor, answered, _folder: folder }
+    }
+
+    /// Waits until somebody is answered.
+    pub(crate) async fn until_served(&self) {
+        let since = Instant::now();
+        let mut answered = self.answered.subscribe();
+        answered.wait_for(|at| *at > since).await.expect("the sender lives in self");
+    }
+
+    /// Waits until all have what they came for, and audits for the last time.
+    pub(crate) async fn leave(self) -> Books {
+        self.closing.store(true, Ordering::SeqCst);
+        let checkouts = self.buyers.join_all().await.into_iter().sum();
+        let (audits, mut wrong) = self.auditor.await.expect("the auditor never panics");
+        let database = &self.database;
+        database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING'", 0).await;
+        wrong.extend(final_audit(database, STOCK, &self.ledger).await);
+        Books { checkouts, audits, wrong }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+struct Buyer {
+    number: u64,
+    random: Random,
+    branch: Branch,
+    ledger: Ledger,
+    answered: watch::Sender<Instant>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Buyer {
+    /// Buys one widget after another, pays for two in three, and gives how many checkouts that were.
+    async fn buy(mut self) -> u64 {
+        let mut bought = 0;
+        while !self.closing.load(Ordering::SeqCst) {
+            let customer = Customer::new(&self.branch, format!("{}-{bought}", self.number), Some(&self.ledger));
+            let checkout = customer.checkout().await;
+            assert_eq!((checkout.status, &checkout.body), (200, &customer.key));
+            self.answered.send_replace(Instant::now());
+            self.hesitate().await;
+            let status = if self.random.below(3) == 0 { "failed" } else { "paid" };
+            let answer = customer.pay(status).await;
+            // A payment can only come too late, which the ledger is checked for.
+            if answer.status == 200 {
+                let settled = if status == "paid" { DISPATCHED } else { CANCELLED };
+                customer.until_order(&answer.body, settled).await;
+                self.answered.send_replace(Instant::now());
+            }
+            bought += 1;
+            self.hesitate().await;
+        }
+        bought
+    }
+
+    async fn hesitate(&mut self) {
+        sleep(Duration::from_millis(self.random.below(300))).await;
+    }
+}
+
+/// Audits again and again, whenever there is a database: how often, and what was wrong.
+async fn watch_books(database: Arc<Database>, closing: Arc<AtomicBool>) -> (u64, Vec<String>) {
+    let (mut audits, mut wrong) = (0, Vec::new());
+    while !closing.load(Ordering::SeqCst) {
+        let started = Instant::now();
+        if let Ok(found) = try_audit(&database, STOCK).await {
+            wrong.extend(found);
+            audits += 1;
+        }
+        // The books grow, and the shop must not starve of audits.
+        sleep((started.elapsed() * 4).max(Duration::from_millis(200))).await;
+    }
+    (audits, wrong)
+}
+
+/// The number in this variable.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`, which is no number")))
+}
+
+/// Numbers that are the same for the same seed (`SplitMix64`).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+
+    /// Up to so many milliseconds.
+    pub(crate) fn moment(&mut self, longest_ms: u64) -> Duration {
+        Duration::from_millis(self.below(longest_ms))
+    }
+}
