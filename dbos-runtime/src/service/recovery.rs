@@ -55,7 +55,10 @@ async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)
     let claimed = match executor.store.claim_from(dead, &claimant, &owner, now_ms, CLAIM).await {
         Ok(claimed) => claimed,
         // The answer may be lost and the claim committed; our token finds what it took.
-        Err(_) => executor.store.claimed_under(&owner).await?,
+        Err(error) => {
+            tracing::warn!(%error, dead, "could not claim a dead executor's workflows; looking whether it worked");
+            executor.store.claimed_under(&owner).await?
+        }
     };
     write.end().await;
     Ok((owner, claimed))

@@ -104,7 +104,8 @@ impl Store {
     }
 
     /// Takes over up to `limit` workflows of the executor `dead`: those whose code here is the code
-    /// they were started under. Each counts as one attempt.
+    /// they were started under. Each counts as one attempt, up to a number that no row can overflow: an
+    /// error here would keep all of them waiting.
     pub(crate) async fn claim_from(
         &self,
         dead: &str,
@@ -116,7 +117,9 @@ impl Store {
         let statement = Statement::new(match self.dialect() {
             Dialect::Postgres => {
                 "UPDATE dbos.workflow_status AS workflow
-                    SET owner_xid = $5, executor_id = $2, recovery_attempts = recovery_attempts + 1, updated_at = $6
+                    SET owner_xid = $5, executor_id = $2, updated_at = $6,
+                        recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
+                                                 ELSE COALESCE(recovery_attempts, 0) + 1 END
                   WHERE workflow_uuid IN
                         (SELECT candidate.workflow_uuid
                            FROM dbos.workflow_status AS candidate
@@ -136,7 +139,9 @@ impl Store {
             }
             Dialect::Sqlite => {
                 "UPDATE dbos.workflow_status
-                    SET owner_xid = $5, executor_id = $2, recovery_attempts = recovery_attempts + 1, updated_at = $6
+                    SET owner_xid = $5, executor_id = $2, updated_at = $6,
+                        recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
+                                                 ELSE COALESCE(recovery_attempts, 0) + 1 END
                   WHERE workflow_uuid IN
                         (SELECT candidate.workflow_uuid
                            FROM dbos.workflow_status AS candidate

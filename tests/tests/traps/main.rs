@@ -19,6 +19,7 @@ mod busy_file;
 mod cancelled;
 mod durability;
 mod lease;
+mod mutated_rows;
 mod notify;
 mod one_bad_row;
 mod outage;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         busy_file::CASES,
         user_errors::CASES,
         one_bad_row::CASES,
+        mutated_rows::CASES,
         notify::CASES,
         budget::CASES,
         two_processes::CASES,
