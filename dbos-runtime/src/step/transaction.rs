@@ -305,7 +305,7 @@ impl Transaction {
             }
         }
         // Last before COMMIT, so that the row of the workflow is locked for as short as can be.
-        if connection.postgres().is_none() {
+        if self.executor().store.dialect() == Dialect::Sqlite {
             let rows = connection.run(&fenced_insert(checkpoint)).await?;
             return Ok(if rows.is_empty() { Fenced::Refused } else { Fenced::Written });
         }
