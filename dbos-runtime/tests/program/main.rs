@@ -88,6 +88,8 @@ trials! {
     a_busy_port_is_one_sentence_and_no_loop
     mistakes_in_the_settings_are_one_sentence
     the_other_commands_print_and_end
+    the_settings_in_force_are_shown_with_their_sources
+    a_setting_that_is_none_is_named_with_its_neighbour
 }
 
 fn a_program_says_what_it_serves_and_where() {
@@ -248,6 +250,50 @@ fn the_other_commands_print_and_end() {
     let mut help = Program::start(&["--help"]);
     help.wait_for("Usage: program [OPTIONS] [COMMAND]");
     assert_eq!(help.end(), Some(0));
+}
+
+fn the_settings_in_force_are_shown_with_their_sources() {
+    let start = |words: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = "pool_size = 5\ndatabase_url = \"postgres://shop:hunter2@localhost/shop?password=hunter2\"";
+        std::fs::write(folder.path().join("dbos.toml"), file).expect("a file");
+        Program::start_in(folder, words, &[("PORT", "8080"), ("DBOS_POLSIZE", "7"), ("DBOS_POOL_SIZ", "7")])
+    };
+
+    let mut table = start(&["config", "--drain-seconds", "5"]);
+    assert_eq!(table.end(), Some(0));
+    let lines = table.rest();
+    let line = |name: &str| {
+        let line = lines.lines().find(|line| line.split_whitespace().next() == Some(name)).expect(name);
+        line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("drain_seconds"), "5 the flag --drain-seconds");
+    assert_eq!(line("port"), "8080 the environment variable PORT");
+    assert_eq!(line("pool_size"), "5 dbos.toml, line 1");
+    assert_eq!(line("database_url"), "postgres://shop:****@localhost/shop?password=**** dbos.toml, line 2");
+    assert_eq!(line("host"), "127.0.0.1 default");
+    let said = table.said();
+    assert!(said.contains("DBOS_POOL_SIZ is not known; did you mean DBOS_POOL_SIZE?"), "{said}");
+
+    let mut json = start(&["config", "--json", "--no-supervise"]);
+    assert_eq!(json.end(), Some(0));
+    let settings: serde_json::Value = serde_json::from_str(&json.rest()).expect("JSON");
+    assert_eq!(settings["port"], serde_json::json!({ "value": 8080, "source": "the environment variable PORT" }));
+    assert_eq!(settings["hosts"], serde_json::json!({ "value": [], "source": "default" }));
+
+    for printed in [lines, said, settings.to_string()] {
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}
+
+fn a_setting_that_is_none_is_named_with_its_neighbour() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("dbos.toml"), "\npol_size = 5").expect("a file");
+
+    let mut program = Program::start_in(folder, &["start"], &[]);
+
+    assert_eq!(program.end(), Some(2));
+    assert_eq!(program.said(), "program: dbos.toml, line 2: there is no setting `pol_size`; did you mean `pool_size`?");
 }
 
 /// Between two looks at something outside that gives no sign.

@@ -30,20 +30,27 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(words: &[&str]) -> Self {
-        Self::spawn(words, false)
+        Self::start_in(tempfile::tempdir().expect("a folder"), words, &[])
     }
 
     pub(crate) fn supervised(words: &[&str]) -> Self {
-        Self::spawn(words, true)
+        Self::spawn(tempfile::tempdir().expect("a folder"), words, &[], true)
     }
 
-    fn spawn(words: &[&str], supervised: bool) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// Starts it in `folder`, with `variables` in its environment.
+    pub(crate) fn start_in(folder: TempDir, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::spawn(folder, words, variables, false)
+    }
+
+    fn spawn(folder: TempDir, words: &[&str], variables: &[(&str, &str)], supervised: bool) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary's path"));
-        for name in ["PORT", "HOST", "RUST_LOG", "DBOS_DATABASE_URL", "DBOS_SYSTEM_DATABASE_URL", "DBOS__SUPERVISED"] {
-            command.env_remove(name);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DBOS_") || name == "PORT" || name == "HOST" || name == "RUST_LOG" {
+                command.env_remove(name);
+            }
         }
         command.args(words).current_dir(folder.path()).env(PROGRAM, "1").stdin(Stdio::null());
+        command.envs(variables.iter().copied());
         if supervised {
             command.env(SUPERVISED, "1");
         }
@@ -90,6 +97,11 @@ impl Program {
     pub(crate) fn end(&mut self) -> Option<i32> {
         wait_until(|| self.child.try_wait().expect("a child can be waited for").is_some());
         self.child.wait().expect("it has ended").code()
+    }
+
+    /// The rest of its output, once it has ended.
+    pub(crate) fn rest(&mut self) -> String {
+        self.output.iter().collect::<Vec<_>>().join("\n")
     }
 
     /// All that it has said on standard error.
