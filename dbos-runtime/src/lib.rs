@@ -156,6 +156,7 @@ mod store;
 mod codec;
 mod again;
 mod config;
+mod telemetry;
 mod clock;
 mod wakeup;
 mod failpoint;

@@ -11,6 +11,9 @@ use crate::{Error, Result};
 /// parameter of the database URL that it does not know with its value, which may be a misspelt password.
 const DEFAULT: &str = "info,sqlx=warn,sqlx_postgres::options=off,hyper=warn,hyper_util=warn,tower=warn,axum=warn";
 
+/// Whatever is to be seen, with the spans of `telemetry` on it.
+const SPANS: &str = "dbos::telemetry=error";
+
 /// What is logged, and how.
 #[derive(Clone, Debug)]
 pub(super) struct LogOptions {
@@ -51,6 +54,7 @@ pub(super) fn begin(settings: &Settings) -> Result<()> {
     let filter = EnvFilter::try_new(&settings.log.filter).map_err(|error| {
         Error::Configuration(format!("{} is no choice of what to log: {error}", settings.place("log")))
     })?;
+    let filter = filter.add_directive(SPANS.parse().expect("a directive"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     // An error means that a subscriber is set already.
     let _ = match settings.log.format {
@@ -58,7 +62,10 @@ pub(super) fn begin(settings: &Settings) -> Result<()> {
             let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             log.with_ansi(colours).try_init()
         }
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Json => {
+            std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
+            log.json().flatten_event(true).with_current_span(false).try_init()
+        }
     };
     Ok(())
 }

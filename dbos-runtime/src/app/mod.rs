@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use crate::{Engine, Error, Migrations};
 use command::{Command, CommandLine, Flags};
+use logging::LogFormat;
 use settings::Settings;
 use shutdown::Shutdown;
 
@@ -86,9 +87,21 @@ pub fn run(application: Application) -> ExitCode {
         Ok(command_line) => command_line,
         Err(code) => return code,
     };
-    let done = prepare(&application, &flags).and_then(|settings| match command {
-        Command::Start if application.supervise && !flags.no_supervise => supervise::run(&application),
-        Command::Start => start::run(&application, settings),
+    let mut format = LogFormat::Text;
+    let done = prepare(&application, &flags).and_then(|settings| {
+        format = settings.log.format;
+        obey(command, &application, &flags, settings)
+    });
+    done.unwrap_or_else(|error| {
+        say(&format!("{}: {error}", application.name), format);
+        ExitCode::from(exit_code(&error))
+    })
+}
+
+fn obey(command: Command, application: &Application, flags: &Flags, settings: Settings) -> crate::Result<ExitCode> {
+    match command {
+        Command::Start if application.supervise && !flags.no_supervise => supervise::run(application),
+        Command::Start => start::run(application, settings),
         Command::Migrate => migrate(&settings),
         Command::Routes => listing::routes(),
         Command::Functions => listing::functions(),
@@ -96,11 +109,7 @@ pub fn run(application: Application) -> ExitCode {
             settings::print(&settings, json);
             Ok(ExitCode::SUCCESS)
         }
-    });
-    done.unwrap_or_else(|error| {
-        say(&format!("{}: {error}", application.name));
-        ExitCode::from(exit_code(&error))
-    })
+    }
 }
 
 /// Reads the settings and begins logging.
@@ -142,7 +151,10 @@ fn print(line: &str) {
 }
 
 /// One sentence about why the program ends, whatever line breaks its parts have.
-fn say(sentence: &str) {
+fn say(sentence: &str, format: LogFormat) {
     let words: Vec<_> = sentence.split_whitespace().collect();
-    let _ = writeln!(std::io::stderr(), "{}", words.join(" "));
+    match format {
+        LogFormat::Text => drop(writeln!(std::io::stderr(), "{}", words.join(" "))),
+        LogFormat::Json => tracing::error!("{}", words.join(" ")),
+    }
 }
