@@ -7,9 +7,8 @@ use tracing_subscriber::EnvFilter;
 use super::settings::Settings;
 use crate::{Error, Result};
 
-/// Everything that matters, and of the libraries below only what is wrong. The driver would show a
-/// parameter of the database URL that it does not know with its value, which may be a misspelt password.
-const DEFAULT: &str = "info,sqlx=warn,sqlx_postgres::options=off,hyper=warn,hyper_util=warn,tower=warn,axum=warn";
+/// Everything that matters, and of the libraries below only what is wrong.
+const DEFAULT: &str = "info,sqlx=warn,hyper=warn,hyper_util=warn,tower=warn,axum=warn";
 
 /// Whatever is to be seen, with the spans of `telemetry` on it.
 const SPANS: &str = "dbos::telemetry=error";

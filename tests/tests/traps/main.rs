@@ -19,9 +19,11 @@ mod busy_file;
 mod cancelled;
 mod durability;
 mod lease;
+mod new_code;
 mod notify;
 mod one_bad_row;
 mod outage;
+mod secrets;
 mod two_processes;
 mod unknown_commit;
 mod user_errors;
@@ -40,5 +42,7 @@ fn main() -> ExitCode {
         two_processes::CASES,
         lease::CASES,
         durability::CASES,
+        new_code::CASES,
+        secrets::CASES,
     ])
 }

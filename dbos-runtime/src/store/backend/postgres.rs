@@ -2,9 +2,9 @@
 
 mod link;
 mod migrate;
+mod url;
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +57,7 @@ pub(super) fn lock_folder(_url: &str, boot_id: &str) -> Result<PathBuf> {
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
     async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?
+        let options = url::read(url)?
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
             .options(KEEPALIVES)
             .disable_statement_logging();
