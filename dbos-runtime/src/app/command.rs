@@ -11,7 +11,6 @@ use super::Application;
 use super::settings::{KEYS, Key, Settings};
 
 /// What was asked for, and how.
-#[derive(Debug)]
 pub(super) struct CommandLine {
     pub(super) command: Command,
     pub(super) flags: Flags,
@@ -37,7 +36,7 @@ pub(super) enum Command {
 }
 
 /// The flags, which every command takes.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(super) struct Flags {
     /// Settings file [default: dbos.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
@@ -50,7 +49,7 @@ pub(super) struct Flags {
     pub(super) values: BTreeMap<&'static str, String>,
 }
 
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 struct Line {
     #[command(subcommand)]
     command: Option<Command>,

@@ -118,6 +118,10 @@ fn prepare(application: &Application, flags: &Flags) -> crate::Result<Settings> 
     let mut settings = Settings::read(application.name, flags, environment)?;
     settings.engine.migrations = application.migrations;
     logging::begin(&settings)?;
+    if supervise::is_supervised() {
+        // The supervisor has said the rest.
+        return Ok(settings);
+    }
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for suspicion in settings::misspelt(variables) {
         tracing::warn!("{suspicion}");

@@ -7,6 +7,16 @@ use serde_json::Value;
 
 use crate::process::{self, Program};
 
+#[dbos::workflow]
+async fn panicking() -> dbos::Result<()> {
+    panic!("in two\nlines")
+}
+
+#[dbos::post_api("/panic/:id")]
+async fn panic(id: String) -> dbos::Result<()> {
+    panicking().workflow_id(id).await
+}
+
 const READY: Event<bool> = Event::new("ready");
 
 #[dbos::step]
@@ -46,17 +56,17 @@ async fn wait(id: String) -> dbos::Result<()> {
 }
 
 /// Runs `outer` as `W` in a program with `variables` and gives the three lines that it logs.
-fn logged(variables: &[(&str, &str)]) -> (Program, [String; 3]) {
+fn logged(variables: &[(&str, &str)]) -> (Program, u16, [String; 3]) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut program = Program::start_in(folder.path(), &["--port", "0"], variables);
     let port = program.port();
     process::answer(process::ask(port, "POST", "/log/W")).expect("an answer");
     let lines = ["outside", "knocking", "inside"].map(|part| program.wait_for_log(part));
-    (program, lines)
+    (program, port, lines)
 }
 
 pub(crate) fn every_line_of_a_workflow_names_it_and_its_step() {
-    let (_program, [outside, knocking, inside]) = logged(&[]);
+    let (_program, _, [outside, knocking, inside]) = logged(&[]);
 
     let outer = r#"workflow{dbos.workflow.id="W" dbos.workflow.name="outer"}: "#;
     assert!(outside.contains(outer), "{outside}");
@@ -72,7 +82,7 @@ pub(crate) fn every_line_of_a_workflow_names_it_and_its_step() {
 }
 
 pub(crate) fn lines_for_programs_are_objects_each() {
-    let (mut program, [outside, knocking, inside]) = logged(&[("DBOS_LOG_FORMAT", "json")]);
+    let (mut program, port, [outside, knocking, inside]) = logged(&[("DBOS_LOG_FORMAT", "json")]);
 
     let line = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     let workflow = |line: &Value| line["spans"][0]["dbos.workflow.id"].clone();
@@ -84,8 +94,10 @@ pub(crate) fn lines_for_programs_are_objects_each() {
     assert_eq!(knocking["spans"][1]["dbos.step.name"], "knock");
     assert_eq!(workflow(&line(&inside)), "W-2");
 
+    process::answer(process::ask(port, "POST", "/panic/P")).expect("an answer");
     program.signal(rustix::process::Signal::TERM);
     assert_eq!(program.end(), Some(0));
+    assert!(program.said().contains(r"in two\nlines"), "{}", program.said());
     program.said().lines().for_each(|text| drop(line(text)));
     let mut failing =
         Program::start_in(Path::new("/"), &["--log-format", "json", "--host", "no.such.host.invalid"], &[]);
@@ -94,7 +106,7 @@ pub(crate) fn lines_for_programs_are_objects_each() {
 }
 
 pub(crate) fn a_choice_of_lines_never_costs_their_workflow() {
-    let (_program, [_, knocking, _]) = logged(&[("RUST_LOG", "program=warn")]);
+    let (_program, _, [_, knocking, _]) = logged(&[("RUST_LOG", "program=warn")]);
 
     assert!(knocking.contains(r#"dbos.workflow.id="W""#) && knocking.contains("dbos.step.id=1"), "{knocking}");
 }

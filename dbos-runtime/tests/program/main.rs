@@ -13,7 +13,10 @@ use dbos::__private::{Application, Migrations};
 use libtest_mimic::{Arguments as TestArguments, Trial};
 use rustix::process::Signal;
 
-use logs::*;
+use logs::{
+    a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
+    every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
+};
 use process::{PROGRAM, Program, SUPERVISED};
 
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
@@ -108,6 +111,7 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "    POST    :  /crash/:key?");
     assert_eq!(program.line(), "    GET     :  /forever");
     assert_eq!(program.line(), "    POST    :  /log/:id");
+    assert_eq!(program.line(), "    POST    :  /panic/:id");
     assert_eq!(program.line(), "    GET     :  /process");
     assert_eq!(program.line(), "    GET     :  /slow");
     assert_eq!(program.line(), "    POST    :  /wait/:id");
@@ -225,6 +229,7 @@ fn mistakes_in_the_settings_are_one_sentence() {
     for (flag, value) in [
         ("--config", "missing.toml"),
         ("--host", "no.such.host.invalid"),
+        ("--log", "program=loud"),
         ("--database-url", "nonsense"),
         ("--database-url", "sqlite:no/such/folder/program.sqlite"),
         ("--database-url", "postgres://shop:hunter2@127.0.0.1:1/shop"),
@@ -249,7 +254,7 @@ fn the_other_commands_print_and_end() {
     assert_eq!(functions.end(), Some(0));
     let listed = functions.rest();
     let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
-    assert_eq!(names, ["inner", "nothing", "outer", "patient", "knock", "nothing_much"], "{listed}");
+    assert_eq!(names, ["inner", "nothing", "outer", "panicking", "patient", "knock", "nothing_much"], "{listed}");
     assert!(listed.starts_with("workflow     inner"), "{listed}");
     let mut migrate = Program::start(&["migrate"]);
     assert_eq!(migrate.line(), "The database is up to date");

@@ -163,7 +163,7 @@ fn table() -> String {
             default,
             key.meaning.to_owned(),
         ];
-        table += &format!("| {} |\n", cells.join(" | "));
+        table.extend(["| ", &cells.join(" | "), " |\n"]);
     }
     table
 }
