@@ -13,7 +13,6 @@
 //! Both are of the level ERROR, so that choosing to see little never costs a line its workflow.
 
 use tracing::Span;
-use tracing::field::Empty;
 
 /// The span of one execution of a workflow.
 pub(crate) fn workflow(id: &str, name: &str) -> Span {
@@ -24,9 +23,5 @@ pub(crate) fn workflow(id: &str, name: &str) -> Span {
 
 /// The span of a step's body, within its workflow's.
 pub(crate) fn step(id: Option<u32>, name: &str) -> Span {
-    let span = tracing::error_span!("step", dbos.step.id = Empty, dbos.step.name = name);
-    if let Some(id) = id {
-        span.record("dbos.step.id", id);
-    }
-    span
+    tracing::error_span!("step", dbos.step.id = id, dbos.step.name = name)
 }

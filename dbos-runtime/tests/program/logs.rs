@@ -71,7 +71,7 @@ pub(crate) fn every_line_of_a_workflow_names_it_and_its_step() {
     let outer = r#"workflow{dbos.workflow.id="W" dbos.workflow.name="outer"}: "#;
     assert!(outside.contains(outer), "{outside}");
     let step =
-        r#"workflow{dbos.workflow.id="W" dbos.workflow.name="outer"}:step{dbos.step.name="knock" dbos.step.id=1}: "#;
+        r#"workflow{dbos.workflow.id="W" dbos.workflow.name="outer"}:step{dbos.step.id=1 dbos.step.name="knock"}: "#;
     assert!(knocking.contains(step), "{knocking}");
     let inner = r#"workflow{dbos.workflow.id="W-2" dbos.workflow.name="inner"}: "#;
     assert!(inside.contains(inner), "{inside}");

@@ -55,7 +55,7 @@ pub(in crate::app) static KEYS: &[Key] = &[
         name: "pool_size",
         also: &[],
         field: Field::Count(|to| &mut to.engine.pool_size, 1..=10_000),
-        meaning: "connections to Postgres for transactions and reads; the engine has three more",
+        meaning: "connections to Postgres for transactions and reads; the engine has two more",
     },
     Key {
         name: "poll_interval_ms",
