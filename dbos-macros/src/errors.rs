@@ -37,6 +37,17 @@ impl Mistakes {
     }
 }
 
+/// Refuses `attribute` where `dbos-runtime` is built without what the attribute's code calls.
+pub(crate) fn check_http(attribute: &str, tokens: impl ToTokens) -> Result<()> {
+    if cfg!(feature = "http") {
+        return Ok(());
+    }
+    Err(Error::new_spanned(
+        tokens,
+        format!("`#[{attribute}]` needs the cargo feature `http` of dbos-runtime; turn it on"),
+    ))
+}
+
 /// What is emitted instead of a failed expansion: the errors, and the item as the user wrote it, so
 /// that the rest of the crate still finds the function.
 pub(crate) fn report(error: &Error, item: TokenStream) -> TokenStream {

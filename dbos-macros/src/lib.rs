@@ -230,7 +230,7 @@ route! {
 /// Makes an `async fn main` the whole server binary.
 ///
 /// The program reads its configuration from flags, the environment and `dbos.toml`, and has the commands
-/// `start` (the default: migrate, recover, serve every route), `migrate`, `routes` and `functions`. The
+/// `start` (the default: migrate, recover, serve every route), `migrate`, `routes`, `functions` and `config`. The
 /// body runs after the engine is up and before the first request is served; it may return a `Result`,
 /// whose error ends the program.
 ///

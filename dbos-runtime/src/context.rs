@@ -6,10 +6,13 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
+use tracing::Instrument;
+
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::store::checkpoints::Effect;
 use crate::store::steps::{History, RecordedStep};
+use crate::telemetry;
 
 tokio::task_local! {
     static ENGINE: Arc<Executor>;
@@ -211,7 +214,12 @@ pub(crate) async fn in_run<F: Future>(run: Arc<Run>, future: F) -> F::Output {
 }
 
 pub(crate) async fn in_step<F: Future>(step: Arc<StepContext>, future: F) -> F::Output {
-    STEP.scope(step, future).await
+    if step.plain.load(Ordering::SeqCst) {
+        // It is a part of what is around it, and has no number of its own.
+        return STEP.scope(step, future).await;
+    }
+    let span = telemetry::step(step.step, step.name);
+    STEP.scope(step, future).instrument(span).await
 }
 
 /// `file:line` of a call.

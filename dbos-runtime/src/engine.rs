@@ -18,6 +18,7 @@ use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
 use crate::service::{listener, recovery};
 use crate::store::Store;
+use crate::store::workflows::Stranded;
 use crate::wakeup::Wakeups;
 
 /// How many dead executors may wait to be recovered; more are reported again later.
@@ -213,10 +214,15 @@ impl fmt::Debug for Engine {
 
 /// An edit of a workflow leaves its open runs to the old code; nobody should have to find that out.
 async fn report_stranded(executor: &Executor) -> Result<()> {
-    for (version, count) in executor.store.stranded(&executor.application, &executor.version).await? {
+    let stranded = executor.store.stranded(&executor.application, &executor.version).await?;
+    for of_one_version in stranded.chunk_by(|one, next| one.version == next.version) {
+        let version = &of_one_version[0].version;
+        let names: Vec<_> =
+            of_one_version.iter().map(|Stranded { name, count, .. }| format!("{count} of `{name}`")).collect();
         tracing::warn!(
-            "{count} open workflows wait for version `{version}`, whose code differs; \
-             run that version beside this one, or cancel them"
+            "open workflows wait for version `{version}`, whose code differs: {}; run that version until they have ended; \
+             or, if this code takes the same steps, launch it under the application version `{version}`; or cancel them",
+            names.join(", "),
         );
     }
     Ok(())

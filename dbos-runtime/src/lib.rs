@@ -121,10 +121,23 @@
 //! your own `main`, call [`DBOS::launch`] with a [`Config`], then [`serve`], or merge [`http::router`] into an axum
 //! application.
 //!
+//! # Cargo features
+//!
+//! | Feature | Brings |
+//! |---|---|
+//! | `postgres`, `sqlite` | the databases; at least one of them is needed |
+//! | `http` | routes and the server, [`#[dbos::main]`](macro@main), [`serve`]: the program around the workflows |
+//!
+//! All three are on by default. Without `http` this is an engine for a program of your own, which calls [`DBOS::launch`].
+//!
+//! # Tests
+//!
 //! In tests, `call.plain().await` runs a function alone. [`Engine::scope`] gives each test an engine of its own,
 //! [`Engine::abandon`] ends one as a crash would, and [`Clock::manual`] makes a week pass at once.
 
+#[cfg(feature = "http")]
 mod app;
+#[cfg(feature = "http")]
 pub mod http;
 mod dbos;
 mod engine;
@@ -143,6 +156,7 @@ mod store;
 mod codec;
 mod again;
 mod config;
+mod telemetry;
 mod clock;
 mod wakeup;
 mod failpoint;
@@ -150,6 +164,7 @@ mod status;
 mod id;
 mod error;
 
+#[cfg(feature = "http")]
 pub use app::serve;
 pub use clock::Clock;
 pub use codec::Recorded;
@@ -160,6 +175,7 @@ pub use error::{Error, Result};
 pub use event::{Event, GetEvent};
 #[cfg(feature = "failpoints")]
 pub use failpoint::{Failpoints, Side};
+#[cfg(feature = "http")]
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
 pub use message::{Send, Topic};
@@ -179,12 +195,16 @@ pub use dbos_macros::*;
 #[doc(hidden)]
 pub mod requirements {
     pub use crate::again::{Repeatable, again as repeatable};
+    #[cfg(feature = "http")]
     pub use crate::app::{EndsProgram, main_outcome};
     pub use crate::codec::{
         CarriesErrors, Fallible, Recordable, RecordableError, WorkflowArgument, from_error as failure, workflow_failure,
     };
-    pub use crate::http::arguments::{Arguments, RouteArgument};
-    pub use crate::http::respond::{RouteError, RouteValue};
+    #[cfg(feature = "http")]
+    pub use crate::http::{
+        arguments::{Arguments, RouteArgument},
+        respond::{RouteError, RouteValue},
+    };
     pub use crate::step::connection;
 }
 
@@ -193,11 +213,15 @@ pub mod requirements {
 pub mod __private {
     pub use {inventory, sqlx, tokio};
 
+    #[cfg(feature = "http")]
     pub use crate::app::{Application, run};
     pub use crate::codec::{Outcome, Probe, WorkflowCodec, nameless as tiers};
     pub use crate::config::Migrations;
-    pub use crate::http::respond::{Respond, nameless as respond_tiers};
-    pub use crate::http::route::{Route, RouteRequest};
+    #[cfg(feature = "http")]
+    pub use crate::http::{
+        respond::{Respond, nameless as respond_tiers},
+        route::{Route, RouteRequest},
+    };
     pub use crate::registry::{Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name};
     pub use crate::select::Race;
     pub use crate::step::{Attempts, Step, StepOptions, TransactionOptions};

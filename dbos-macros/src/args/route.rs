@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::{Error, LitStr};
 
-use crate::errors::Mistakes;
+use crate::errors::{Mistakes, check_http};
 
 /// A route: its method and its path as the user wrote it.
 pub(crate) struct RouteArgs {
@@ -21,6 +21,7 @@ pub(crate) struct Segment {
 impl RouteArgs {
     /// The route that `attribute`, for example `get_api`, describes with `tokens`.
     pub(crate) fn read(attribute: &str, tokens: TokenStream, mistakes: &mut Mistakes) -> Option<Self> {
+        mistakes.keep(check_http(attribute, &tokens))?;
         let method = method(attribute);
         let missing = |error: Error| {
             Error::new(

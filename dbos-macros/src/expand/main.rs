@@ -7,7 +7,7 @@ use syn::{Result, ReturnType};
 
 use super::migrations::{Migrations, read};
 use crate::args::MainArgs;
-use crate::errors::Mistakes;
+use crate::errors::{Mistakes, check_http};
 use crate::function::Function;
 use crate::paths::{private, requirement};
 
@@ -15,6 +15,7 @@ use crate::paths::{private, requirement};
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let function = Function::read("dbos::main", item)?;
+    check_http("dbos::main", &function.signature.ident)?;
     let args = MainArgs::read(args, &mut mistakes);
     check(&function, &mut mistakes);
     let migrations = match &args.migrations {

@@ -1,15 +1,16 @@
 //! The command line of every program.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Application;
+use super::settings::{KEYS, Key, Settings};
 
 /// What was asked for, and how.
-#[derive(Debug)]
 pub(super) struct CommandLine {
     pub(super) command: Command,
     pub(super) flags: Flags,
@@ -26,30 +27,29 @@ pub(super) enum Command {
     Routes,
     /// List the workflows, steps and transactions
     Functions,
+    /// Show the settings in force, and where each comes from
+    Config {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-#[allow(clippy::doc_markdown)] // these comments are the help text
 /// The flags, which every command takes.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(super) struct Flags {
-    /// Port to listen on [env: PORT] [default: 3000]
-    #[arg(long, global = true)]
-    pub(super) port: Option<u16>,
-    /// Name or address to listen on [env: HOST] [default: 127.0.0.1]
-    #[arg(long, global = true)]
-    pub(super) host: Option<String>,
-    /// postgres://… or sqlite:… [env: DBOS_DATABASE_URL] [default: a SQLite file in this folder]
-    #[arg(long, global = true, value_name = "URL")]
-    pub(super) database_url: Option<String>,
     /// Settings file [default: dbos.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Stay dead after a crash
     #[arg(long, global = true)]
     pub(super) no_supervise: bool,
+    /// What the settings are given, by their names
+    #[arg(skip)]
+    pub(super) values: BTreeMap<&'static str, String>,
 }
 
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 struct Line {
     #[command(subcommand)]
     command: Option<Command>,
@@ -60,14 +60,20 @@ struct Line {
 impl CommandLine {
     /// Reads the words after the program's name; help and mistakes are printed, and end the program.
     pub(super) fn read(application: &Application, words: impl IntoIterator<Item = OsString>) -> Result<Self, ExitCode> {
+        let defaults = Settings::new(application.name);
         let parser = Line::command()
             .name(application.name)
             .bin_name(application.name)
             .version(application.version)
-            .about("Runs durable workflows and answers requests");
-        let line = parser.try_get_matches_from(words).and_then(|matches| Line::from_arg_matches(&matches));
+            .about("Runs durable workflows and answers requests")
+            .args(KEYS.iter().map(|key| flag(key, &defaults)));
+        let line = parser.try_get_matches_from(words).and_then(|matches| {
+            let Line { command, mut flags } = Line::from_arg_matches(&matches)?;
+            flags.values = values(&matches);
+            Ok(Self { command: command.unwrap_or(Command::Start), flags })
+        });
         match line {
-            Ok(Line { command, flags }) => Ok(Self { command: command.unwrap_or(Command::Start), flags }),
+            Ok(line) => Ok(line),
             Err(answer) => {
                 // Whoever closed the terminal has no use for the text.
                 let _ = answer.print();
@@ -75,6 +81,21 @@ impl CommandLine {
             }
         }
     }
+}
+
+/// The flag of a setting. What it is given is read later, as what the environment and the file say is.
+fn flag(key: &Key, defaults: &Settings) -> Arg {
+    let flag = Arg::new(key.name).long(key.flag()).help(key.help(defaults)).global(true).help_heading("Settings");
+    if key.is_switch() {
+        // Alone it stands for `true`, so its value has to be tied to it.
+        return flag.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true");
+    }
+    flag.value_name("VALUE")
+}
+
+fn values(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
+    let given = KEYS.iter().filter_map(|key| Some((key.name, matches.get_one::<String>(key.name)?.clone())));
+    given.collect()
 }
 
 #[cfg(test)]
@@ -99,14 +120,27 @@ mod tests {
         assert_eq!(bare.command, Command::Start);
         for words in ["shop --port 4000 start", "shop start --port 4000", "shop --port 4000"] {
             let line = read(words).expect(words);
-            assert_eq!((line.command, line.flags.port), (Command::Start, Some(4000)), "{words}");
+            assert_eq!(line.command, Command::Start, "{words}");
+            assert_eq!(line.flags.values.get("port").map(String::as_str), Some("4000"), "{words}");
         }
         assert_eq!(read("shop migrate").expect("a command").command, Command::Migrate);
+        assert_eq!(read("shop config --json").expect("a command").command, Command::Config { json: true });
+    }
+
+    #[test]
+    fn a_switch_may_stand_alone() {
+        for (words, expected) in
+            [("shop start", None), ("shop --listen start", Some("true")), ("shop --listen=false start", Some("false"))]
+        {
+            let line = read(words).expect(words);
+            assert_eq!(line.command, Command::Start, "{words}");
+            assert_eq!(line.flags.values.get("listen").map(String::as_str), expected, "{words}");
+        }
     }
 
     #[test]
     fn mistakes_end_the_program() {
-        for words in ["shop strat", "shop --port 99999", "shop --prot 1", "shop --help", "shop --version"] {
+        for words in ["shop strat", "shop --port", "shop --prot 1", "shop --help", "shop --version"] {
             assert!(read(words).is_none(), "{words}");
         }
     }

@@ -17,8 +17,9 @@ use std::io::Write;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use crate::{Config, Engine, Error, Migrations};
-use command::{Command, CommandLine};
+use crate::{Engine, Error, Migrations};
+use command::{Command, CommandLine, Flags};
+use logging::LogFormat;
 use settings::Settings;
 use shutdown::Shutdown;
 
@@ -79,16 +80,6 @@ impl Debug for Application {
     }
 }
 
-impl Application {
-    fn config(&self, settings: &Settings) -> Config {
-        let mut config = Config::new(self.name);
-        config.database_url.clone_from(&settings.database_url);
-        config.application_version.clone_from(&settings.application_version);
-        config.migrations = self.migrations;
-        config
-    }
-}
-
 /// Does what the command line asks for.
 #[must_use]
 pub fn run(application: Application) -> ExitCode {
@@ -96,20 +87,46 @@ pub fn run(application: Application) -> ExitCode {
         Ok(command_line) => command_line,
         Err(code) => return code,
     };
-    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let done = logging::begin(environment("RUST_LOG").as_deref())
-        .and_then(|()| Settings::read(&flags, environment))
-        .and_then(|settings| match command {
-            Command::Start if application.supervise && !flags.no_supervise => supervise::run(&application),
-            Command::Start => start::run(&application, settings),
-            Command::Migrate => migrate(&application, &settings),
-            Command::Routes => listing::routes(),
-            Command::Functions => listing::functions(),
-        });
+    let mut format = LogFormat::Text;
+    let done = prepare(&application, &flags).and_then(|settings| {
+        format = settings.log.format;
+        obey(command, &application, &flags, settings)
+    });
     done.unwrap_or_else(|error| {
-        say(&format!("{}: {error}", application.name));
+        say(&format!("{}: {error}", application.name), format);
         ExitCode::from(exit_code(&error))
     })
+}
+
+fn obey(command: Command, application: &Application, flags: &Flags, settings: Settings) -> crate::Result<ExitCode> {
+    match command {
+        Command::Start if application.supervise && !flags.no_supervise => supervise::run(application),
+        Command::Start => start::run(application, settings),
+        Command::Migrate => migrate(&settings),
+        Command::Routes => listing::routes(),
+        Command::Functions => listing::functions(),
+        Command::Config { json } => {
+            settings::print(&settings, json);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Reads the settings and begins logging.
+fn prepare(application: &Application, flags: &Flags) -> crate::Result<Settings> {
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let mut settings = Settings::read(application.name, flags, environment)?;
+    settings.engine.migrations = application.migrations;
+    logging::begin(&settings)?;
+    if supervise::is_supervised() {
+        // The supervisor has said the rest.
+        return Ok(settings);
+    }
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for suspicion in settings::misspelt(variables) {
+        tracing::warn!("{suspicion}");
+    }
+    Ok(settings)
 }
 
 /// A supervised program that had already run once may find its database back on the next try.
@@ -118,8 +135,8 @@ fn exit_code(error: &Error) -> u8 {
     if transient { 1 } else { UNUSABLE }
 }
 
-fn migrate(application: &Application, settings: &Settings) -> crate::Result<ExitCode> {
-    runtime()?.block_on(Engine::migrate_only(&application.config(settings)))?;
+fn migrate(settings: &Settings) -> crate::Result<ExitCode> {
+    runtime()?.block_on(Engine::migrate_only(&settings.engine))?;
     print("The database is up to date");
     Ok(ExitCode::SUCCESS)
 }
@@ -138,7 +155,10 @@ fn print(line: &str) {
 }
 
 /// One sentence about why the program ends, whatever line breaks its parts have.
-fn say(sentence: &str) {
+fn say(sentence: &str, format: LogFormat) {
     let words: Vec<_> = sentence.split_whitespace().collect();
-    let _ = writeln!(std::io::stderr(), "{}", words.join(" "));
+    match format {
+        LogFormat::Text => drop(writeln!(std::io::stderr(), "{}", words.join(" "))),
+        LogFormat::Json => tracing::error!("{}", words.join(" ")),
+    }
 }

@@ -50,7 +50,7 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
     let server = Server::bind(settings.server.clone()).await?;
     let drain = settings.server.drain;
     let engine = tokio::select! {
-        launched = DBOS::launch(application.config(&settings)) => launched?,
+        launched = DBOS::launch(settings.engine) => launched?,
         () = shutdown.requested() => return Ok(()),
     };
     let prepared = tokio::select! {

@@ -1,7 +1,7 @@
 //! The failpoints of a program as it is shipped: none.
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Failpoints;
+pub(crate) struct Failpoints(());
 
 #[derive(Debug)]
 #[must_use]

@@ -13,6 +13,7 @@ use crate::status::Status;
 use crate::store::executors::ExecutorRow;
 use crate::store::outcomes::Ended;
 use crate::store::workflows::Claimed;
+use crate::telemetry;
 use crate::wakeup::Fact;
 use crate::workflow::{Execution, spawn};
 
@@ -99,8 +100,12 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
         return Ok(());
     }
     let history = executor.store.read_history(&claimed.workflow).await?;
-    let (name, step) = (&claimed.name, history.keys().max().copied().unwrap_or_default());
-    tracing::info!(workflow = claimed.workflow, name, from, "recovering workflow `{name}` after step {step}");
+    let place = match history.iter().max_by_key(|(step, _)| **step) {
+        Some((step, recorded)) => format!("after step {step}, `{}`", recorded.name),
+        None => "from its beginning".to_owned(),
+    };
+    telemetry::workflow(&claimed.workflow, &claimed.name)
+        .in_scope(|| tracing::info!(from, "recovering workflow; it goes on {place}"));
     spawn(
         executor,
         Execution {

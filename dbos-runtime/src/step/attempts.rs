@@ -82,7 +82,7 @@ impl Attempts {
             return Some(outcome);
         }
         let wait = self.options.pause_before(attempt);
-        tracing::warn!(step = self.context.name, attempt, "step failed; next attempt in {} ms", wait.as_millis());
+        tracing::warn!(attempt, "step failed; next attempt in {} ms", wait.as_millis());
         // Up to a tenth of jitter, so that many who failed together do not come back together.
         pause(wait.mul_f64(1.0 + random_fraction() / 10.0)).await;
         None

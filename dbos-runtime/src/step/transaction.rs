@@ -127,11 +127,10 @@ impl Transaction {
         if let Ok(outcome) = tokio::time::timeout(limit, attempt).await {
             return Some(outcome);
         }
-        let name = self.context.name;
-        tracing::warn!(transaction = name, "transaction was open for too long");
+        tracing::warn!("transaction was open for too long");
         if self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
             let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            self.fail(Error::StepTimedOut { step: name.to_owned(), after_ms }).await
+            self.fail(Error::StepTimedOut { step: self.context.name.to_owned(), after_ms }).await
         }
         None
     }
@@ -200,7 +199,7 @@ impl Transaction {
 
     async fn wait_for_rerun(&self) {
         let attempt = self.context.attempt.load(Ordering::SeqCst);
-        tracing::debug!(transaction = self.context.name, attempt, "transaction runs again");
+        tracing::debug!(attempt, "transaction runs again");
         let mut backoff = Backoff::after(attempt);
         backoff.wait().await;
     }
@@ -272,7 +271,7 @@ impl Transaction {
     /// Should it be on its way still, the next attempt meets its row and adopts it: the primary key
     /// makes the second of two commits wait for the first.
     async fn resolve_unknown_commit(&self, point: &Point, error: &sqlx::Error) -> Committed {
-        tracing::debug!(%error, transaction = self.context.name, "unknown whether the commit worked; looking");
+        tracing::debug!(%error, "unknown whether the commit worked; looking");
         match point.explain_refusal().await {
             Some(recorded) => Committed::Adopted(recorded.into_encoded()),
             None => Committed::Rerun,
@@ -305,7 +304,7 @@ impl Transaction {
             }
         }
         // Last before COMMIT, so that the row of the workflow is locked for as short as can be.
-        if connection.postgres().is_none() {
+        if self.executor().store.dialect() == Dialect::Sqlite {
             let rows = connection.run(&fenced_insert(checkpoint)).await?;
             return Ok(if rows.is_empty() { Fenced::Refused } else { Fenced::Written });
         }

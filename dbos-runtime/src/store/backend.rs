@@ -1,14 +1,26 @@
 //! The seam between the store and a database. What differs in behaviour is a method here; what
 //! differs in SQL is a `match` on [`Dialect`] beside the statement.
+//!
+//! Each database is a module with the same names in it. `absent` stands in for one that is not
+//! compiled in, so nothing else in the store knows of the cargo features.
 
+#[cfg_attr(not(feature = "postgres"), path = "backend/absent.rs")]
 pub(crate) mod postgres;
+#[cfg_attr(not(feature = "sqlite"), path = "backend/absent.rs")]
 pub(crate) mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::connection::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::wakeup::Wakeups;
+
+#[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+compile_error!("dbos-runtime needs a database: turn on its cargo feature `postgres`, `sqlite` or both");
 
 /// Which SQL a database speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +30,35 @@ pub enum Dialect {
     Postgres,
     /// SQLite.
     Sqlite,
+}
+
+impl Dialect {
+    /// Of the database that `url` names.
+    fn of(url: &str) -> Result<Self> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            Some("sqlite") => Ok(Self::Sqlite),
+            _ => Err(Error::Configuration(
+                "the database URL begins neither with `postgres://` nor with `sqlite:`".to_owned(),
+            )),
+        }
+    }
+}
+
+/// Opens the database that `url` names.
+pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Arc<dyn Backend>> {
+    match Dialect::of(url)? {
+        Dialect::Postgres => postgres::open(url, pool_size, deadline).await,
+        Dialect::Sqlite => sqlite::open(url, pool_size, deadline).await,
+    }
+}
+
+/// Where executors of the database at `url` keep their lock files; shared by all who can prove anything.
+pub(super) fn lock_folder(url: &str, boot_id: &str) -> Result<PathBuf> {
+    match Dialect::of(url)? {
+        Dialect::Postgres => postgres::lock_folder(url, boot_id),
+        Dialect::Sqlite => sqlite::lock_folder(url, boot_id),
+    }
 }
 
 /// What a connection is wanted for.

@@ -25,8 +25,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::postgres::Postgres;
-use backend::sqlite::Sqlite;
 use backend::{Access, Backend, Dialect};
 use connection::{Connection, Isolation};
 use retry::{Backoff, is_transient};
@@ -51,27 +49,14 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the configured database with `pool_size` connections; [`migrate`](Self::migrate) next.
     pub(crate) async fn open(config: &Config, pool_size: u32) -> Result<Self> {
-        let url = config.effective_url();
         let deadline = config.statement_deadline;
-        let backend: Arc<dyn Backend> = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("postgres" | "postgresql") => Arc::new(Postgres::open(&url, pool_size, deadline).await?),
-            Some("sqlite") => Arc::new(Sqlite::open(&url).await?),
-            _ => {
-                return Err(Error::Configuration(
-                    "the database URL begins neither with `postgres://` nor with `sqlite:`".to_owned(),
-                ));
-            }
-        };
+        let backend = backend::open(&config.effective_url(), pool_size, deadline).await?;
         Ok(Self { backend, deadline, failpoints: config.failpoints.clone() })
     }
 
     /// Where executors of this database keep their lock files; shared by all who can prove anything.
     pub(crate) fn lock_folder(config: &Config, boot_id: &str) -> Result<PathBuf> {
-        let url = config.effective_url();
-        if url.starts_with("sqlite:") {
-            return Sqlite::file(&url).map(|file| Sqlite::lock_folder(&file));
-        }
-        Ok(std::env::temp_dir().join(format!("dbos-executors-{boot_id}")))
+        backend::lock_folder(&config.effective_url(), boot_id)
     }
 
     pub(crate) async fn migrate(&self) -> Result<()> {

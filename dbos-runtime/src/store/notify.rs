@@ -13,8 +13,6 @@ use super::backend::{Access, Dialect};
 use super::sql::Statement;
 use crate::wakeup::{Fact, Wakeups};
 
-/// Told by a trigger of the shared schema.
-pub(crate) const MESSAGES_CHANNEL: &str = "dbos_notifications_channel";
 /// Told by every DBOS library.
 pub(crate) const EVENTS_CHANNEL: &str = "dbos_workflow_events_channel";
 /// Ours: a workflow ended.

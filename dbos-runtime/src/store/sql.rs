@@ -1,8 +1,9 @@
 //! A statement with its values, and a row that comes back: one type for both databases.
 
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
+use sqlx::Row as _;
+
+use super::backend::{postgres, sqlite};
+use super::tx::Scalar;
 
 /// SQL text as it would be pasted into `psql`, with `$1` placeholders and `dbos.` before each table.
 #[derive(Clone, Debug)]
@@ -29,39 +30,6 @@ impl Statement {
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
-    }
-
-    pub(super) fn postgres_arguments(&self) -> sqlx::Result<PgArguments> {
-        let mut arguments = PgArguments::default();
-        for value in &self.values {
-            match value {
-                Value::Text(text) => arguments.add(text.as_deref()),
-                Value::Int(int) => arguments.add(int),
-                Value::Texts(texts) => arguments.add(texts),
-                Value::Ints(ints) => arguments.add(ints),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok(arguments)
-    }
-
-    pub(super) fn sqlite_arguments(&self) -> sqlx::Result<SqliteArguments> {
-        let mut arguments = SqliteArguments::default();
-        for value in &self.values {
-            match value {
-                Value::Text(text) => arguments.add(text.clone()),
-                Value::Int(int) => arguments.add(*int),
-                Value::Texts(_) | Value::Ints(_) => Err("SQLite has no arrays".into()),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok(arguments)
-    }
-
-    /// The text as SQLite understands it: it has no schemas, so `dbos.` falls away and our own
-    /// schema becomes a prefix.
-    pub(super) fn sqlite_text(sql: &str) -> String {
-        sql.replace("dbos_rust.", "dbos_rust_").replace("dbos.", "")
     }
 }
 
@@ -121,24 +89,25 @@ impl From<Vec<Option<i64>>> for Value {
 
 /// A row of either database.
 pub(crate) enum Row {
-    Postgres(PgRow),
-    Sqlite(SqliteRow),
+    Postgres(postgres::Row),
+    Sqlite(sqlite::Row),
 }
 
-/// What both databases can give back.
-pub(crate) trait Column:
-    for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite>
-{
+impl From<postgres::Row> for Row {
+    fn from(row: postgres::Row) -> Self {
+        Self::Postgres(row)
+    }
 }
 
-impl<T> Column for T where T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite> {}
+impl From<sqlite::Row> for Row {
+    fn from(row: sqlite::Row) -> Self {
+        Self::Sqlite(row)
+    }
+}
 
 impl Row {
     /// The column `name` as `T`; integers are read as `i64`.
-    pub(crate) fn get<T: Column>(&self, name: &str) -> sqlx::Result<T>
-    where
-        for<'a> &'a str: ColumnIndex<PgRow> + ColumnIndex<SqliteRow>,
-    {
+    pub(crate) fn get<T: Scalar>(&self, name: &str) -> sqlx::Result<T> {
         match self {
             Self::Postgres(row) => row.try_get(name),
             Self::Sqlite(row) => row.try_get(name),

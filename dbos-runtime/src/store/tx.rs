@@ -1,13 +1,8 @@
 //! The portable connection of a `#[transaction]`: one set of queries for both databases.
 
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{
-    Arguments, AssertSqlSafe, Decode, Encode, FromRow, PgConnection, Postgres, SqlSafeStr, Sqlite, SqliteConnection,
-    Type,
-};
+use sqlx::{Arguments as _, SqlSafeStr};
 
-use super::backend::Dialect;
+use super::backend::{Dialect, postgres, sqlite};
 use super::connection::Connection;
 use super::retry::{is_refused_write, is_worth_rerunning};
 use crate::clock::Clock;
@@ -29,39 +24,27 @@ pub struct Tx {
     message = "`{Self}` cannot be bound on both Postgres and SQLite",
     note = "use i64, f64, bool, String, Vec<u8>, uuid::Uuid, sqlx::types::Json<T> or an Option of these"
 )]
-pub trait Parameter:
-    for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite> + Send
-{
-}
+pub trait Parameter: postgres::Parameter + sqlite::Parameter + Send {}
 
-impl<T> Parameter for T where
-    T: for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite> + Send
-{
-}
+impl<T: postgres::Parameter + sqlite::Parameter + Send> Parameter for T {}
 
 /// A row type that both databases can fill.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a row of both Postgres and SQLite",
     note = "derive `dbos::FromRow` for it"
 )]
-pub trait PortableRow: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+pub trait PortableRow: postgres::FromItsRow + sqlite::FromItsRow + Send + Unpin {}
 
-impl<T> PortableRow for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+impl<T: postgres::FromItsRow + sqlite::FromItsRow + Send + Unpin> PortableRow for T {}
 
 /// A single column that both databases can give back.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a column of both Postgres and SQLite",
     note = "use i64, f64, bool, String, Vec<u8>, uuid::Uuid, sqlx::types::Json<T> or an Option of these"
 )]
-pub trait Scalar:
-    for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite> + Send + Unpin
-{
-}
+pub trait Scalar: postgres::Scalar + sqlite::Scalar + Send + Unpin {}
 
-impl<T> Scalar for T where
-    T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite> + Send + Unpin
-{
-}
+impl<T: postgres::Scalar + sqlite::Scalar + Send + Unpin> Scalar for T {}
 
 impl Tx {
     pub(crate) fn new(connection: Connection, dialect: Dialect, clock: Clock, read_only: bool) -> Self {
@@ -70,11 +53,11 @@ impl Tx {
 
     /// A query to bind values to and run.
     pub fn query(&mut self, sql: impl SqlSafeStr) -> Query<'_> {
-        let arguments = match self.dialect {
-            Dialect::Postgres => Ok(Bound::Postgres(PgArguments::default())),
-            Dialect::Sqlite => Ok(Bound::Sqlite(SqliteArguments::default())),
+        let arguments = match &self.connection {
+            Connection::Postgres(link) => Bound::Postgres(link.arguments()),
+            Connection::Sqlite(link) => Bound::Sqlite(link.arguments()),
         };
-        Query { tx: self, sql: sql.into_sql_str().as_str().to_owned(), arguments, bound: 0 }
+        Query { tx: self, sql: sql.into_sql_str().as_str().to_owned(), arguments: Ok(arguments), bound: 0 }
     }
 
     /// Which SQL this database speaks.
@@ -87,16 +70,6 @@ impl Tx {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
-    }
-
-    /// The native connection, if the database is Postgres.
-    pub fn postgres(&mut self) -> Option<&mut PgConnection> {
-        self.connection.postgres()
-    }
-
-    /// The native connection, if the database is SQLite.
-    pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
-        self.connection.sqlite()
     }
 
     pub(crate) fn wants_rerun(&self) -> bool {
@@ -135,8 +108,8 @@ pub struct Query<'t> {
 }
 
 enum Bound {
-    Postgres(PgArguments),
-    Sqlite(SqliteArguments),
+    Postgres(postgres::Arguments),
+    Sqlite(sqlite::Arguments),
 }
 
 impl std::fmt::Debug for Query<'_> {
@@ -168,15 +141,10 @@ impl Query<'_> {
     /// Whatever the database or its driver says.
     pub async fn execute(self) -> sqlx::Result<u64> {
         let (tx, sql, arguments) = self.ready()?;
-        let outcome = match arguments {
-            Bound::Postgres(arguments) => match tx.connection.postgres() {
-                Some(link) => sqlx::query_with(sql, arguments).execute(link).await.map(|done| done.rows_affected()),
-                None => Err(other_database()),
-            },
-            Bound::Sqlite(arguments) => match tx.connection.sqlite() {
-                Some(link) => sqlx::query_with(sql, arguments).execute(link).await.map(|done| done.rows_affected()),
-                None => Err(other_database()),
-            },
+        let outcome = match (&mut tx.connection, arguments) {
+            (Connection::Postgres(link), Bound::Postgres(arguments)) => link.execute(sql, arguments).await,
+            (Connection::Sqlite(link), Bound::Sqlite(arguments)) => link.execute(sql, arguments).await,
+            _ => Err(other_database()),
         };
         tx.note(outcome)
     }
@@ -188,15 +156,10 @@ impl Query<'_> {
     /// Whatever the database or its driver says.
     pub async fn fetch_all<R: PortableRow>(self) -> sqlx::Result<Vec<R>> {
         let (tx, sql, arguments) = self.ready()?;
-        let outcome = match arguments {
-            Bound::Postgres(arguments) => match tx.connection.postgres() {
-                Some(link) => sqlx::query_as_with(sql, arguments).fetch_all(link).await,
-                None => Err(other_database()),
-            },
-            Bound::Sqlite(arguments) => match tx.connection.sqlite() {
-                Some(link) => sqlx::query_as_with(sql, arguments).fetch_all(link).await,
-                None => Err(other_database()),
-            },
+        let outcome = match (&mut tx.connection, arguments) {
+            (Connection::Postgres(link), Bound::Postgres(arguments)) => link.fetch_all(sql, arguments).await,
+            (Connection::Sqlite(link), Bound::Sqlite(arguments)) => link.fetch_all(sql, arguments).await,
+            _ => Err(other_database()),
         };
         tx.note(outcome)
     }
@@ -240,15 +203,14 @@ impl Query<'_> {
 
 impl<'t> Query<'t> {
     /// SQLite takes a missing value for NULL without a word, so it is counted here.
-    fn ready(self) -> sqlx::Result<(&'t mut Tx, AssertSqlSafe<String>, Bound)> {
+    fn ready(self) -> sqlx::Result<(&'t mut Tx, String, Bound)> {
         let wanted = placeholders(&self.sql);
         if wanted != self.bound {
             return Err(sqlx::Error::Encode(
                 format!("the statement has {wanted} placeholders, and {} values are bound", self.bound).into(),
             ));
         }
-        // The text was `SqlSafeStr` when it was given.
-        Ok((self.tx, AssertSqlSafe(self.sql), self.arguments?))
+        Ok((self.tx, self.sql, self.arguments?))
     }
 }
 
@@ -303,22 +265,6 @@ impl FromTx for Tx {
 
     fn from_tx(tx: &mut Tx) -> Option<&mut Self> {
         Some(tx)
-    }
-}
-
-impl FromTx for PgConnection {
-    const DATABASE: Option<&'static str> = Some("Postgres");
-
-    fn from_tx(tx: &mut Tx) -> Option<&mut Self> {
-        tx.postgres()
-    }
-}
-
-impl FromTx for SqliteConnection {
-    const DATABASE: Option<&'static str> = Some("SQLite");
-
-    fn from_tx(tx: &mut Tx) -> Option<&mut Self> {
-        tx.sqlite()
     }
 }
 

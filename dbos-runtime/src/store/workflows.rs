@@ -56,6 +56,14 @@ pub(crate) struct Claimed {
     pub(crate) unreadable: Option<String>,
 }
 
+/// Open workflows of one name that were started under one version, whose code differs from the code here.
+#[derive(Clone, Debug)]
+pub(crate) struct Stranded {
+    pub(crate) version: String,
+    pub(crate) name: String,
+    pub(crate) count: i64,
+}
+
 /// Who claims, and for which code.
 #[derive(Clone, Debug)]
 pub(crate) struct Claimant {
@@ -266,10 +274,10 @@ impl Store {
         Ok(lost)
     }
 
-    /// Pending workflows of this application that nobody with the code at hand can run, by version.
-    pub(crate) async fn stranded(&self, application: &str, version: &str) -> Result<Vec<(String, i64)>> {
+    /// Pending workflows of this application that nobody with the code at hand can run, by version and name.
+    pub(crate) async fn stranded(&self, application: &str, version: &str) -> Result<Vec<Stranded>> {
         let statement = Statement::new(
-            "SELECT workflow.application_version, count(*) AS stranded
+            "SELECT workflow.application_version, workflow.name, count(*) AS stranded
                FROM dbos.workflow_status AS workflow
               WHERE workflow.status = 'PENDING'
                 AND workflow.application_name = $1
@@ -281,13 +289,13 @@ impl Store {
                          ON mine.version = $2 AND mine.name = theirs.name AND mine.hash = theirs.hash
                       WHERE theirs.version = workflow.application_version
                         AND theirs.name = workflow.name)
-              GROUP BY workflow.application_version",
+              GROUP BY workflow.application_version, workflow.name
+              ORDER BY workflow.application_version, workflow.name",
         )
         .bind(application)
         .bind(version);
         let rows = insist("count stranded workflows", || self.run(Access::Read, &statement)).await?;
-        let stranded: sqlx::Result<_> =
-            rows.iter().map(|row| Ok((row.text("application_version")?, row.get("stranded")?))).collect();
+        let stranded: sqlx::Result<_> = rows.iter().map(stranded).collect();
         stranded.map_err(|error| Error::database("count stranded workflows", error))
     }
 }
@@ -308,6 +316,10 @@ fn workflow_status(row: &Row) -> sqlx::Result<WorkflowStatus> {
         creator: row.get("creator_xid")?,
         inputs: row.get("inputs")?,
     })
+}
+
+fn stranded(row: &Row) -> sqlx::Result<Stranded> {
+    Ok(Stranded { version: row.text("application_version")?, name: row.text("name")?, count: row.get("stranded")? })
 }
 
 fn outcome(row: &Row) -> sqlx::Result<Option<WorkflowOutcome>> {

@@ -20,6 +20,7 @@ use crate::status::Status;
 use crate::store::outcomes::Ended;
 use crate::store::steps::History;
 use crate::store::workflows::WorkflowOutcome;
+use crate::telemetry;
 use crate::wakeup::Fact;
 
 /// A workflow to be run here and now.
@@ -63,7 +64,7 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
     }
     let signal = Arc::clone(signal);
     let name = (execution.definition.function().name)();
-    let span = tracing::info_span!("workflow", id = execution.workflow, name);
+    let span = telemetry::workflow(&execution.workflow, name);
     let run = Run::new(
         Arc::clone(executor),
         execution.workflow.clone(),

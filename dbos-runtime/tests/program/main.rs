@@ -2,6 +2,7 @@
 //!
 //! The test binary is also the program: with `PROGRAM` in its environment it runs as one.
 
+mod logs;
 mod process;
 
 use std::process::ExitCode;
@@ -12,6 +13,10 @@ use dbos::__private::{Application, Migrations};
 use libtest_mimic::{Arguments as TestArguments, Trial};
 use rustix::process::Signal;
 
+use logs::{
+    a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
+    every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
+};
 use process::{PROGRAM, Program, SUPERVISED};
 
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
@@ -88,6 +93,12 @@ trials! {
     a_busy_port_is_one_sentence_and_no_loop
     mistakes_in_the_settings_are_one_sentence
     the_other_commands_print_and_end
+    the_settings_in_force_are_shown_with_their_sources
+    a_setting_that_is_none_is_named_with_its_neighbour
+    every_line_of_a_workflow_names_it_and_its_step
+    lines_for_programs_are_objects_each
+    a_choice_of_lines_never_costs_their_workflow
+    a_recovery_names_the_workflow_and_where_it_goes_on
 }
 
 fn a_program_says_what_it_serves_and_where() {
@@ -99,8 +110,11 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "HTTP endpoints supported:");
     assert_eq!(program.line(), "    POST    :  /crash/:key?");
     assert_eq!(program.line(), "    GET     :  /forever");
+    assert_eq!(program.line(), "    POST    :  /log/:id");
+    assert_eq!(program.line(), "    POST    :  /panic/:id");
     assert_eq!(program.line(), "    GET     :  /process");
     assert_eq!(program.line(), "    GET     :  /slow");
+    assert_eq!(program.line(), "    POST    :  /wait/:id");
     let last = program.line();
     assert!(last.starts_with("program is running at http://localhost:"), "{last}");
 
@@ -215,6 +229,7 @@ fn mistakes_in_the_settings_are_one_sentence() {
     for (flag, value) in [
         ("--config", "missing.toml"),
         ("--host", "no.such.host.invalid"),
+        ("--log", "program=loud"),
         ("--database-url", "nonsense"),
         ("--database-url", "sqlite:no/such/folder/program.sqlite"),
         ("--database-url", "postgres://shop:hunter2@127.0.0.1:1/shop"),
@@ -236,9 +251,11 @@ fn the_other_commands_print_and_end() {
     assert!(routes.line().starts_with("POST    /crash/:key?  crash  "));
     assert_eq!(routes.end(), Some(0));
     let mut functions = Program::start(&["functions"]);
-    assert!(functions.line().starts_with("workflow     nothing"));
-    assert!(functions.line().starts_with("step         nothing_much"));
     assert_eq!(functions.end(), Some(0));
+    let listed = functions.rest();
+    let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
+    assert_eq!(names, ["inner", "nothing", "outer", "panicking", "patient", "knock", "nothing_much"], "{listed}");
+    assert!(listed.starts_with("workflow     inner"), "{listed}");
     let mut migrate = Program::start(&["migrate"]);
     assert_eq!(migrate.line(), "The database is up to date");
     assert_eq!(migrate.end(), Some(0));
@@ -248,6 +265,50 @@ fn the_other_commands_print_and_end() {
     let mut help = Program::start(&["--help"]);
     help.wait_for("Usage: program [OPTIONS] [COMMAND]");
     assert_eq!(help.end(), Some(0));
+}
+
+fn the_settings_in_force_are_shown_with_their_sources() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |words: &[&str]| {
+        let file = "pool_size = 5\ndatabase_url = \"postgres://shop:hunter2@localhost/shop?password=hunter2\"";
+        std::fs::write(folder.path().join("dbos.toml"), file).expect("a file");
+        Program::start_in(folder.path(), words, &[("PORT", "8080"), ("DBOS_POLSIZE", "7"), ("DBOS_POOL_SIZ", "7")])
+    };
+
+    let mut table = start(&["config", "--drain-seconds", "5"]);
+    assert_eq!(table.end(), Some(0));
+    let lines = table.rest();
+    let line = |name: &str| {
+        let line = lines.lines().find(|line| line.split_whitespace().next() == Some(name)).expect(name);
+        line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("drain_seconds"), "5 the flag --drain-seconds");
+    assert_eq!(line("port"), "8080 the environment variable PORT");
+    assert_eq!(line("pool_size"), "5 dbos.toml, line 1");
+    assert_eq!(line("database_url"), "postgres://shop:****@localhost/shop?password=**** dbos.toml, line 2");
+    assert_eq!(line("host"), "127.0.0.1 default");
+    let said = table.said();
+    assert!(said.contains("DBOS_POOL_SIZ is not known; did you mean DBOS_POOL_SIZE?"), "{said}");
+
+    let mut json = start(&["config", "--json", "--no-supervise"]);
+    assert_eq!(json.end(), Some(0));
+    let settings: serde_json::Value = serde_json::from_str(&json.rest()).expect("JSON");
+    assert_eq!(settings["port"], serde_json::json!({ "value": 8080, "source": "the environment variable PORT" }));
+    assert_eq!(settings["hosts"], serde_json::json!({ "value": [], "source": "default" }));
+
+    for printed in [lines, said, settings.to_string()] {
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}
+
+fn a_setting_that_is_none_is_named_with_its_neighbour() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("dbos.toml"), "\npol_size = 5").expect("a file");
+
+    let mut program = Program::start_in(folder.path(), &["start"], &[]);
+
+    assert_eq!(program.end(), Some(2));
+    assert_eq!(program.said(), "program: dbos.toml, line 2: there is no setting `pol_size`; did you mean `pool_size`?");
 }
 
 /// Between two looks at something outside that gives no sign.

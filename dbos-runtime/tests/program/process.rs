@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -25,32 +26,47 @@ pub(crate) struct Program {
     output: Receiver<String>,
     log: Receiver<String>,
     logged: Vec<String>,
-    _folder: TempDir,
+    /// Kept for as long as the program, if nobody else keeps it.
+    folder: Option<TempDir>,
 }
 
 impl Program {
     pub(crate) fn start(words: &[&str]) -> Self {
-        Self::spawn(words, false)
+        Self::in_folder_of_its_own(words, false)
     }
 
     pub(crate) fn supervised(words: &[&str]) -> Self {
-        Self::spawn(words, true)
+        Self::in_folder_of_its_own(words, true)
     }
 
-    fn spawn(words: &[&str], supervised: bool) -> Self {
+    /// Starts it in `folder`, with `variables` in its environment.
+    pub(crate) fn start_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::spawn(folder, words, variables, false)
+    }
+
+    fn in_folder_of_its_own(words: &[&str], supervised: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let mut program = Self::spawn(folder.path(), words, &[], supervised);
+        program.folder = Some(folder);
+        program
+    }
+
+    fn spawn(folder: &Path, words: &[&str], variables: &[(&str, &str)], supervised: bool) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary's path"));
-        for name in ["PORT", "HOST", "RUST_LOG", "DBOS_DATABASE_URL", "DBOS_SYSTEM_DATABASE_URL", "DBOS__SUPERVISED"] {
-            command.env_remove(name);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DBOS_") || name == "PORT" || name == "HOST" || name == "RUST_LOG" {
+                command.env_remove(name);
+            }
         }
-        command.args(words).current_dir(folder.path()).env(PROGRAM, "1").stdin(Stdio::null());
+        command.args(words).current_dir(folder).env(PROGRAM, "1").stdin(Stdio::null());
+        command.envs(variables.iter().copied());
         if supervised {
             command.env(SUPERVISED, "1");
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let output = lines(child.stdout.take().expect("standard output is piped"));
         let log = lines(child.stderr.take().expect("standard error is piped"));
-        Self { child, output, log, logged: Vec::new(), _folder: folder }
+        Self { child, output, log, logged: Vec::new(), folder: None }
     }
 
     /// The next line of its output.
@@ -62,13 +78,14 @@ impl Program {
         while self.line() != expected {}
     }
 
-    pub(crate) fn wait_for_log(&mut self, part: &str) {
+    /// The first line that it logs from now on with `part` in it.
+    pub(crate) fn wait_for_log(&mut self, part: &str) -> String {
         loop {
             let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("`{part}` was never logged"));
             let found = line.contains(part);
-            self.logged.push(line);
+            self.logged.push(line.clone());
             if found {
-                return;
+                return line;
             }
         }
     }
@@ -90,6 +107,11 @@ impl Program {
     pub(crate) fn end(&mut self) -> Option<i32> {
         wait_until(|| self.child.try_wait().expect("a child can be waited for").is_some());
         self.child.wait().expect("it has ended").code()
+    }
+
+    /// The rest of its output, once it has ended.
+    pub(crate) fn rest(&mut self) -> String {
+        self.output.iter().collect::<Vec<_>>().join("\n")
     }
 
     /// All that it has said on standard error.

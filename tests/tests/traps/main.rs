@@ -20,9 +20,11 @@ mod cancelled;
 mod durability;
 mod lease;
 mod mutated_rows;
+mod new_code;
 mod notify;
 mod one_bad_row;
 mod outage;
+mod secrets;
 mod two_processes;
 mod unknown_commit;
 mod user_errors;
@@ -42,5 +44,7 @@ fn main() -> ExitCode {
         two_processes::CASES,
         lease::CASES,
         durability::CASES,
+        new_code::CASES,
+        secrets::CASES,
     ])
 }

@@ -1,6 +1,11 @@
 //! Postgres: a pool, LISTEN/NOTIFY, and migrations under an advisory lock.
 
-use std::str::FromStr;
+mod link;
+mod migrate;
+mod url;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,11 +15,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
 use super::{Access, Backend, Dialect};
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
-use crate::store::migrate;
-use crate::store::notify::{EVENTS_CHANNEL, MESSAGES_CHANNEL, WORKFLOWS_CHANNEL};
+use crate::store::notify::{EVENTS_CHANNEL, WORKFLOWS_CHANNEL};
 use crate::store::pool::Pool;
 use crate::store::within;
 use crate::wakeup::{Fact, Wakeups};
+
+pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
+
+/// Told by a trigger of the shared schema.
+const MESSAGES_CHANNEL: &str = "dbos_notifications_channel";
 
 /// A transaction in which nothing happens for so long is the server's to end: a stopped process must
 /// not hold its locks for ever.
@@ -29,17 +38,26 @@ const FIRST_CONNECTION: Duration = Duration::from_secs(4);
 /// How long nothing may be heard before the line is tried.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
-pub(crate) struct Postgres {
+struct Postgres {
     pool: Pool<PgConnection>,
     options: PgConnectOptions,
     deadline: Duration,
 }
 
+pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(Postgres::open(url, pool_size, deadline).await?))
+}
+
+/// Any folder of this machine will do: a lock proves something to those who run on it.
+#[allow(clippy::unnecessary_wraps)] // it has the shape of the other database's
+pub(super) fn lock_folder(_url: &str, boot_id: &str) -> Result<PathBuf> {
+    Ok(std::env::temp_dir().join(format!("dbos-executors-{boot_id}")))
+}
+
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
-    pub(crate) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?
+    async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Self> {
+        let options = url::read(url)?
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
             .options(KEEPALIVES)
             .disable_statement_logging();
@@ -87,14 +105,14 @@ impl Backend for Postgres {
     }
 
     async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
-        self.pool.borrow().await.map(Connection::from)
+        self.pool.borrow().await.map(|link| Link::new(link).into())
     }
 
     async fn migrate(&self) -> Result<()> {
         let mut connection = PgConnection::connect_with(&self.options)
             .await
             .map_err(|error| Error::database("connect for migrations", error))?;
-        let outcome = migrate::postgres(&mut connection).await;
+        let outcome = migrate::migrate(&mut connection).await;
         connection.close().await.ok();
         outcome
     }

@@ -1,7 +1,11 @@
 //! SQLite: one writer, a few readers, write-ahead log, every commit flushed.
 
-use std::path::{Path, PathBuf};
+mod link;
+mod migrate;
+
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,24 +15,42 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use super::{Access, Backend, Dialect};
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
-use crate::store::migrate;
 use crate::store::pool::Pool;
 use crate::wakeup::Wakeups;
+
+pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
 
 const READERS: u32 = 4;
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
-pub(crate) struct Sqlite {
+struct Sqlite {
     writer: Pool<SqliteConnection>,
     readers: Pool<SqliteConnection>,
     file: PathBuf,
 }
 
+pub(super) async fn open(url: &str, _pool_size: u32, _deadline: Duration) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(Sqlite::open(url).await?))
+}
+
+/// Beside the file, so that all who share the file share the folder.
+pub(super) fn lock_folder(url: &str, _boot_id: &str) -> Result<PathBuf> {
+    let options = options(url)?;
+    let file = options.get_filename();
+    let mut name = file.file_name().unwrap_or_default().to_os_string();
+    name.push("-executors");
+    Ok(file.with_file_name(name))
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions> {
+    SqliteConnectOptions::from_str(url)
+        .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))
+}
+
 impl Sqlite {
-    pub(crate) async fn open(url: &str) -> Result<Self> {
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?;
+    async fn open(url: &str) -> Result<Self> {
+        let options = options(url)?;
         let file = options.get_filename().to_path_buf();
         if file.as_os_str().is_empty() || url.contains(":memory:") {
             return Err(Error::Configuration(
@@ -50,20 +72,6 @@ impl Sqlite {
         let readers = Pool::new(options.pragma("query_only", "ON"), READERS);
         Ok(Self { writer, readers, file })
     }
-
-    /// Where executors of this file keep their locks: beside it, so that all who share the file
-    /// share the folder.
-    pub(crate) fn lock_folder(file: &Path) -> PathBuf {
-        let mut name = file.file_name().unwrap_or_default().to_os_string();
-        name.push("-executors");
-        file.with_file_name(name)
-    }
-
-    pub(crate) fn file(url: &str) -> Result<PathBuf> {
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?;
-        Ok(options.get_filename().to_path_buf())
-    }
 }
 
 #[async_trait]
@@ -78,15 +86,15 @@ impl Backend for Sqlite {
 
     async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
         match access {
-            Access::Read => self.readers.borrow().await.map(Connection::from),
-            Access::Write => self.writer.borrow().await.map(Connection::from),
+            Access::Read => self.readers.borrow().await.map(|link| Link::new(link).into()),
+            Access::Write => self.writer.borrow().await.map(|link| Link::new(link).into()),
         }
     }
 
     async fn migrate(&self) -> Result<()> {
         let mut connection =
             self.writer.borrow().await.map_err(|error| Error::database("open the database for migrations", error))?;
-        migrate::sqlite(&mut connection).await?;
+        migrate::migrate(&mut connection).await?;
         connection.give_back();
         Ok(())
     }

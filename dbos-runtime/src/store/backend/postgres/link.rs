@@ -1,0 +1,125 @@
+//! A borrowed connection to Postgres.
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{Arguments as _, AssertSqlSafe, Decode, Encode, FromRow, PgConnection, Postgres, Type};
+
+use crate::store::connection::{Connection, Isolation};
+use crate::store::pool::Borrowed;
+use crate::store::sql::{Statement, Value};
+use crate::store::tx::{FromTx, Tx};
+
+pub(crate) use sqlx::postgres::{PgArguments as Arguments, PgRow as Row};
+
+/// What Postgres can store.
+pub trait Parameter: for<'q> Encode<'q, Postgres> + Type<Postgres> {}
+
+impl<T: for<'q> Encode<'q, Postgres> + Type<Postgres>> Parameter for T {}
+
+/// What Postgres can give back as a column.
+pub trait Scalar: for<'r> Decode<'r, Postgres> + Type<Postgres> {}
+
+impl<T: for<'r> Decode<'r, Postgres> + Type<Postgres>> Scalar for T {}
+
+/// What a row of Postgres can fill.
+pub trait FromItsRow: for<'r> FromRow<'r, PgRow> {}
+
+impl<T: for<'r> FromRow<'r, PgRow>> FromItsRow for T {}
+
+pub(crate) struct Link(Borrowed<PgConnection>);
+
+impl Link {
+    pub(super) fn new(link: Borrowed<PgConnection>) -> Self {
+        Self(link)
+    }
+
+    pub(crate) async fn run(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
+        sqlx::query_with(statement.sql, bound(statement)?).fetch_all(&mut *self.0).await
+    }
+
+    pub(crate) async fn run_script(&mut self, sql: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(sql).execute(&mut *self.0).await.map(drop)
+    }
+
+    /// A setting that is local to the transaction is its marker.
+    pub(crate) fn begin(isolation: Isolation) -> &'static str {
+        match isolation {
+            Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL dbos.transaction = 'open'",
+            Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL dbos.transaction = 'open'",
+            Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL dbos.transaction = 'open'",
+        }
+    }
+
+    pub(crate) fn begin_reading(isolation: Isolation) -> &'static str {
+        match isolation {
+            Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
+            Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+        }
+    }
+
+    /// Postgres is asked within the last statement itself.
+    #[allow(clippy::unused_async)] // it has the shape of the other database's
+    pub(crate) async fn is_still_open(&mut self) -> sqlx::Result<bool> {
+        Ok(true)
+    }
+
+    /// Fails if the transaction is aborted, whose COMMIT would roll back without a word.
+    pub(crate) async fn has_marker(&mut self) -> sqlx::Result<bool> {
+        let marker = sqlx::query_scalar("SELECT COALESCE(current_setting('dbos.transaction', TRUE), '') = 'open'");
+        marker.fetch_one(&mut *self.0).await
+    }
+
+    pub(crate) fn give_back(self) {
+        self.0.give_back();
+    }
+
+    #[allow(clippy::unused_self)] // its type says which arguments
+    pub(crate) fn arguments(&self) -> Arguments {
+        PgArguments::default()
+    }
+
+    /// The text was `SqlSafeStr` when it was given.
+    pub(crate) async fn execute(&mut self, sql: String, arguments: Arguments) -> sqlx::Result<u64> {
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        query.execute(&mut *self.0).await.map(|done| done.rows_affected())
+    }
+
+    pub(crate) async fn fetch_all<R>(&mut self, sql: String, arguments: Arguments) -> sqlx::Result<Vec<R>>
+    where
+        R: FromItsRow + Send + Unpin,
+    {
+        sqlx::query_as_with(AssertSqlSafe(sql), arguments).fetch_all(&mut *self.0).await
+    }
+}
+
+fn bound(statement: &Statement) -> sqlx::Result<PgArguments> {
+    let mut arguments = PgArguments::default();
+    for value in &statement.values {
+        match value {
+            Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Int(int) => arguments.add(int),
+            Value::Texts(texts) => arguments.add(texts),
+            Value::Ints(ints) => arguments.add(ints),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+impl Tx {
+    /// The native connection, if the database is Postgres.
+    pub fn postgres(&mut self) -> Option<&mut PgConnection> {
+        match self.connection() {
+            Connection::Postgres(link) => Some(&mut link.0),
+            Connection::Sqlite(_) => None,
+        }
+    }
+}
+
+impl FromTx for PgConnection {
+    const DATABASE: Option<&'static str> = Some("Postgres");
+
+    fn from_tx(tx: &mut Tx) -> Option<&mut Self> {
+        tx.postgres()
+    }
+}

@@ -1,0 +1,69 @@
+//! Migrations on Postgres: one transaction each, under the lock that every DBOS library takes.
+
+use std::time::Duration;
+
+use dbos_migrations::{POSTGRES_OWN, POSTGRES_SYSTEM};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::error::{Error, Result};
+use crate::store::migrate::{SYSTEM_VERSION, check_system_version, failed};
+
+/// The lock that every DBOS library takes while it migrates.
+const LOCK_KEY: i64 = 1_234_567_890;
+const LOCK_TRIES: u32 = 300;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) async fn migrate(connection: &mut PgConnection) -> Result<()> {
+    lock(connection).await?;
+    let outcome = apply(connection).await;
+    let unlock = sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK_KEY);
+    unlock.execute(connection).await.ok();
+    outcome
+}
+
+/// Waits for the lock as its holder may take a while; a holder that never ends must not block all
+/// launches for ever, and each step is safe to race because it applies in one transaction.
+async fn lock(connection: &mut PgConnection) -> Result<()> {
+    for _ in 0..LOCK_TRIES {
+        let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(LOCK_KEY)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| Error::database("lock the migrations", error))?;
+        if locked {
+            return Ok(());
+        }
+        crate::clock::pause(LOCK_PAUSE).await;
+    }
+    tracing::warn!("another process holds the migration lock; going on without it");
+    Ok(())
+}
+
+async fn apply(connection: &mut PgConnection) -> Result<()> {
+    let system = version_of(connection, "dbos.dbos_migrations", "SELECT version FROM dbos.dbos_migrations").await?;
+    check_system_version(system)?;
+    let own = version_of(connection, "dbos_rust.migrations", "SELECT max(version) FROM dbos_rust.migrations").await?;
+    let system_steps = POSTGRES_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
+    let own_steps = POSTGRES_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
+    for step in system_steps.chain(own_steps) {
+        let script = AssertSqlSafe(format!("BEGIN;\n{}\nCOMMIT;", step.sql));
+        sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
+        tracing::info!(version = step.version, name = step.name, "database migrated");
+    }
+    Ok(())
+}
+
+async fn version_of(connection: &mut PgConnection, table: &str, select: &'static str) -> Result<Option<i64>> {
+    let failed = |error| Error::database("read the version of the tables", error);
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(table)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if !exists {
+        return Ok(None);
+    }
+    let version: Option<Option<i64>> =
+        sqlx::query_scalar(select).fetch_optional(&mut *connection).await.map_err(failed)?;
+    Ok(version.flatten())
+}

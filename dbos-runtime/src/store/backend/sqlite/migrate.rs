@@ -1,0 +1,45 @@
+//! Migrations on SQLite: all in one transaction, which is the lock as well.
+
+use dbos_migrations::{SQLITE_OWN, SQLITE_SYSTEM};
+use sqlx::SqliteConnection;
+
+use crate::error::{Error, Result};
+use crate::store::migrate::{SYSTEM_VERSION, check_system_version, failed};
+
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+    let failed_lock = |error| Error::database("lock the database for migrations", error);
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed_lock)?;
+    let outcome = apply(connection).await;
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = sqlx::raw_sql(end).execute(connection).await;
+    outcome?;
+    ended.map(drop).map_err(|error| Error::database("commit the migrations", error))
+}
+
+async fn apply(connection: &mut SqliteConnection) -> Result<()> {
+    let system = version_of(connection, "dbos_migrations", "SELECT version FROM dbos_migrations").await?;
+    check_system_version(system)?;
+    let own = version_of(connection, "dbos_rust_migrations", "SELECT max(version) FROM dbos_rust_migrations").await?;
+    let system_steps = SQLITE_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
+    let own_steps = SQLITE_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
+    for step in system_steps.chain(own_steps) {
+        sqlx::raw_sql(step.sql).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
+        tracing::info!(version = step.version, name = step.name, "database migrated");
+    }
+    Ok(())
+}
+
+async fn version_of(connection: &mut SqliteConnection, table: &str, select: &'static str) -> Result<Option<i64>> {
+    let failed = |error| Error::database("read the version of the tables", error);
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1")
+        .bind(table)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let version: Option<Option<i64>> =
+        sqlx::query_scalar(select).fetch_optional(&mut *connection).await.map_err(failed)?;
+    Ok(version.flatten())
+}
