@@ -1,8 +1,9 @@
 //! `dbos_rust.executors`: which processes are alive, as far as the database knows.
 
-use super::Store;
 use super::backend::{Access, Dialect};
+use super::connection::Isolation;
 use super::sql::{Row, Statement};
+use super::{Store, insist, within};
 use crate::error::{Error, Result};
 
 /// A lease that never ends by itself: on SQLite only the file lock tells.
@@ -103,9 +104,19 @@ impl Store {
         self.insist("end this executor's lease", Access::Write, &statement).await.map(drop)
     }
 
-    /// Forgets a dead executor once nothing names it any more.
+    /// Forgets a dead executor once nothing names it any more, and keeps anything from naming it later.
     pub(crate) async fn forget_executor(&self, executor: &str) -> Result<bool> {
-        let statement = Statement::new(
+        insist("forget a dead executor", || self.try_to_forget(executor)).await
+    }
+
+    async fn try_to_forget(&self, executor: &str) -> sqlx::Result<bool> {
+        let mut connection = self.begin(Isolation::ReadCommitted).await?;
+        if self.dialect() == Dialect::Postgres {
+            // Waits for starts under its name, so that the next statement sees them; new ones wait for us.
+            let lock = Statement::new("SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR UPDATE");
+            within(self.deadline(), connection.run(&lock.bind(executor))).await?;
+        }
+        let delete = Statement::new(
             "DELETE FROM dbos_rust.executors
               WHERE executor_id = $1
                 AND NOT EXISTS (SELECT 1 FROM dbos.workflow_status
@@ -113,7 +124,9 @@ impl Store {
              RETURNING executor_id",
         )
         .bind(executor);
-        Ok(!self.insist("forget a dead executor", Access::Write, &statement).await?.is_empty())
+        let forgotten = !within(self.deadline(), connection.run(&delete)).await?.is_empty();
+        within(self.deadline(), connection.commit()).await?;
+        Ok(forgotten)
     }
 }
 

@@ -1,4 +1,8 @@
 //! Writing the row that makes a workflow exist.
+//!
+//! It names an executor that the database knows, or it is not written: others look for the work of dead
+//! executors by their names, and would never find it. On Postgres the executor's row is locked meanwhile,
+//! as a foreign key would do, so that it cannot be forgotten at the same moment.
 
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
@@ -81,6 +85,11 @@ fn on_postgres(batch: &[Start]) -> Statement {
                          $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
                AS input (workflow_uuid, name, inputs, executor_id, application_name, application_version, creator_xid,
                          parent_workflow_id, now_ms, timeout_ms, deadline_ms)
+         ), known AS (
+           SELECT executor_id
+             FROM dbos_rust.executors
+            WHERE executor_id IN (SELECT executor_id FROM input)
+              FOR KEY SHARE
          ), made AS (
            INSERT INTO dbos.workflow_status
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
@@ -89,6 +98,7 @@ fn on_postgres(batch: &[Start]) -> Statement {
            SELECT workflow_uuid, 'PENDING', name, executor_id, application_name, application_version, creator_xid,
                   creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms, deadline_ms, 1, 0, 'portable_json'
              FROM input
+             JOIN known USING (executor_id)
             ORDER BY workflow_uuid
            ON CONFLICT (workflow_uuid) DO NOTHING
            RETURNING workflow_uuid, creator_xid
@@ -120,7 +130,9 @@ fn status_row(start: &Start) -> Statement {
                 (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                  creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                  workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
-         VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 0, $11)
+         SELECT $1, 'PENDING', $2, executor_id, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 0, $11
+           FROM dbos_rust.executors
+          WHERE executor_id = $3
          ON CONFLICT (workflow_uuid) DO NOTHING
          RETURNING creator_xid",
     )
@@ -216,13 +228,20 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
             WHERE workflow_uuid = $8
               AND owner_xid = $9
               FOR NO KEY UPDATE
+         ), known AS (
+           SELECT executor_id
+             FROM dbos_rust.executors
+            WHERE executor_id = $4
+              FOR KEY SHARE
          ), made AS (
            INSERT INTO dbos.workflow_status
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                    workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
-           SELECT $1, 'PENDING', $2, $4, $5, $6, $7, $7, fence.workflow_uuid, $10, $10, $11, $12, 1, 0, 'portable_json'
+           SELECT $1, 'PENDING', $2, known.executor_id, $5, $6, $7, $7, fence.workflow_uuid, $10, $10, $11, $12, 1, 0,
+                  'portable_json'
              FROM fence
+            CROSS JOIN known
            ON CONFLICT (workflow_uuid) DO NOTHING
            RETURNING workflow_uuid
          ), stored AS (

@@ -113,7 +113,7 @@ impl Store {
 
     /// Takes over up to `limit` workflows of the executor `dead`: those whose code here is the code
     /// they were started under. Each counts as one attempt, up to a number that no row can overflow: an
-    /// error here would keep all of them waiting.
+    /// error here would keep all of them waiting. Nothing is claimed for an executor that is itself taken for dead.
     pub(crate) async fn claim_from(
         &self,
         dead: &str,
@@ -124,11 +124,15 @@ impl Store {
     ) -> Result<Vec<Claimed>> {
         let statement = Statement::new(match self.dialect() {
             Dialect::Postgres => {
-                "UPDATE dbos.workflow_status AS workflow
+                "WITH me AS (
+                   SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $2 FOR KEY SHARE
+                 )
+                 UPDATE dbos.workflow_status AS workflow
                     SET owner_xid = $5, executor_id = $2, updated_at = $6,
                         recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
                                                  ELSE COALESCE(recovery_attempts, 0) + 1 END
-                  WHERE workflow_uuid IN
+                  WHERE EXISTS (SELECT 1 FROM me)
+                    AND workflow_uuid IN
                         (SELECT candidate.workflow_uuid
                            FROM dbos.workflow_status AS candidate
                            JOIN dbos_rust.version_workflows AS theirs
@@ -150,7 +154,8 @@ impl Store {
                     SET owner_xid = $5, executor_id = $2, updated_at = $6,
                         recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
                                                  ELSE COALESCE(recovery_attempts, 0) + 1 END
-                  WHERE workflow_uuid IN
+                  WHERE EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $2)
+                    AND workflow_uuid IN
                         (SELECT candidate.workflow_uuid
                            FROM dbos.workflow_status AS candidate
                            JOIN dbos_rust.version_workflows AS theirs

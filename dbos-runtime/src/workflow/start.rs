@@ -17,6 +17,7 @@ use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
 use crate::registry::AnyWorkflow;
 use crate::store::checkpoints::Effect;
 use crate::store::insist;
+use crate::store::retry::Backoff;
 use crate::store::starts::{ChildStarted, ParentStep, Start};
 use crate::store::steps::History;
 use crate::store::workflows::WorkflowStatus;
@@ -112,6 +113,8 @@ async fn create(
     let (executor, definition) = (Arc::clone(executor), request.workflow);
     let task = async move {
         let _permit = executor.start_permit().await?;
+        let mut row = row;
+        let mut backoff = Backoff::new();
         loop {
             let made = match &parent {
                 None => executor.starts.commit(row.clone()).await?,
@@ -130,8 +133,13 @@ async fn create(
                 // It carries our token: our first try was committed although its answer was lost.
                 Some(existing) if existing.creator.as_ref() == Some(&row.owner) => break,
                 Some(existing) => return Ok(Created::Existing(Box::new(existing))),
-                // Deleted in between, so the id is free again.
-                None => {}
+                // This executor is taken for dead, and is about to go on under another name; or a row of that id was
+                // deleted in between.
+                None if executor.is_closing() => return Err(Error::ShuttingDown),
+                None => {
+                    backoff.wait().await;
+                    row.executor = executor.id();
+                }
             }
         }
         run_fresh(&executor, definition, row);

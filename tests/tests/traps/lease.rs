@@ -12,6 +12,7 @@ behaviours! { lease:
     busy_workers_and_an_exhausted_pool_do_not_lose_the_lease on postgres within 120,
     a_process_that_cannot_renew_stops_its_work_before_the_lease_ends on postgres,
     a_run_that_lost_its_workflow_and_got_it_back_goes_on on postgres,
+    a_start_that_arrives_after_the_lease_has_run_out_is_not_stranded on postgres,
 }
 
 /// Blocks the thread, which nobody should do and somebody will.
@@ -125,4 +126,39 @@ async fn a_run_that_lost_its_workflow_and_got_it_back_goes_on(database: Database
     result.await.unwrap().unwrap();
     assert_eq!(database.count("SELECT recovery_attempts FROM dbos.workflow_status WHERE status = 'SUCCESS'").await, 2);
     runtime.shutdown_background();
+}
+
+#[workflow]
+async fn at_gate(gate: String) -> Result<u32> {
+    pass(&gate).await;
+    Ok(7)
+}
+
+/// Open workflows that nobody will ever look for.
+const STRANDED: &str = "SELECT count(*) FROM dbos.workflow_status
+     WHERE status = 'PENDING' AND executor_id NOT IN (SELECT executor_id FROM dbos_rust.executors)";
+
+async fn a_start_that_arrives_after_the_lease_has_run_out_is_not_stranded(database: Database) {
+    let proxy = Proxy::before(database.url()).await;
+    let (mut held, mut free) = (config(proxy.url()), config(database.url()));
+    (held.lease, free.lease) = (Duration::from_secs(2), Duration::from_secs(2));
+    let (slow, other) = (App::launch(held).await, App::launch(free).await);
+    let (dead, gate) = (slow.engine.executor_id(), unique("gate"));
+
+    proxy.hold();
+    let starting = tokio::spawn(slow.engine.scope({
+        let gate = gate.clone();
+        async move { DBOS::start_workflow(at_gate(gate)).workflow_id("late").await.map(drop) }
+    }));
+    let known = format!("SELECT count(*) FROM dbos_rust.executors WHERE executor_id = '{dead}'");
+    database.until_count(&known, 0).await;
+    proxy.pass();
+    starting.await.unwrap().unwrap();
+
+    assert_eq!(database.count(STRANDED).await, 0);
+    reached_times(&gate, 1).await;
+    database.until_count("SELECT count(*) FROM dbos_rust.executors", 2).await;
+    open(&gate);
+    assert_eq!(other.result::<Result<u32>>("late").await.unwrap(), 7);
+    assert_ne!(slow.engine.executor_id(), dead);
 }
