@@ -16,13 +16,15 @@ use crate::error::{Error, Result};
 use crate::executor::{Closing, Executor, Parts, Signal};
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
-use crate::service::{listener, recovery};
+use crate::service::{forgotten, listener, recovery};
 use crate::store::Store;
 use crate::store::workflows::Stranded;
 use crate::wakeup::Wakeups;
 
 /// How many dead executors may wait to be recovered; more are reported again later.
 const DEAD_BACKLOG: usize = 64;
+/// How many leases go by between two looks for what should not be there.
+const LEASES_PER_SWEEP: u32 = 6;
 /// How long a stopped run may take to let go before the shutdown goes on without it.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
@@ -97,7 +99,10 @@ impl Engine {
 
     fn start_services(executor: Arc<Executor>, config: Config, identity: Identity) -> Result<Self> {
         let (dead, reported) = mpsc::channel(DEAD_BACKLOG);
-        let mut services = vec![tokio::spawn(recovery::run(Arc::clone(&executor), reported))];
+        let mut services = vec![
+            tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
+            tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
+        ];
         if config.listen {
             services.push(tokio::spawn(listener::run(Arc::clone(&executor))));
         }

@@ -1,6 +1,7 @@
 //! What runs beside the workflows: one loop a file, each with one owner that ends it.
 
 pub(crate) mod identity;
+pub(crate) mod forgotten;
 pub(crate) mod lease;
 pub(crate) mod listener;
 pub(crate) mod recovery;

@@ -65,7 +65,7 @@ async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)
     Ok((owner, claimed))
 }
 
-async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) {
+pub(super) async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) {
     let workflow = claimed.workflow.clone();
     if let Err(error) = try_to_recover(executor, claimed, owner, from).await {
         // One bad row stops one workflow.

@@ -200,6 +200,45 @@ impl Store {
         Ok(claimed(&self.insist("read what was claimed", Access::Write, &statement).await?))
     }
 
+    /// The open workflows that `executor` runs, or should: `(workflow, owner)`.
+    pub(crate) async fn open_runs(&self, executor: &str) -> Result<Vec<(String, String)>> {
+        let statement = Statement::new(
+            "SELECT workflow_uuid, owner_xid
+               FROM dbos.workflow_status
+              WHERE status = 'PENDING'
+                AND executor_id = $1
+                AND owner_xid IS NOT NULL",
+        )
+        .bind(executor);
+        let rows = self.insist("look for forgotten workflows", Access::Read, &statement).await?;
+        let runs = rows.iter().map(|row| Ok((row.text("workflow_uuid")?, row.text("owner_xid")?)));
+        runs.collect::<sqlx::Result<_>>().map_err(|error| Error::database("look for forgotten workflows", error))
+    }
+
+    /// Claims one workflow from the run `from` of this executor, which is no more. Counts as an attempt.
+    pub(crate) async fn claim_again(
+        &self,
+        workflow: &str,
+        from: &str,
+        owner: &str,
+        now_ms: i64,
+    ) -> Result<Option<Claimed>> {
+        let statement = Statement::new(
+            "UPDATE dbos.workflow_status
+                SET owner_xid = $3, updated_at = $4, recovery_attempts = recovery_attempts + 1
+              WHERE workflow_uuid = $1
+                AND owner_xid = $2
+                AND status = 'PENDING'
+             RETURNING workflow_uuid",
+        )
+        .bind(workflow)
+        .bind(from)
+        .bind(owner)
+        .bind(now_ms);
+        self.insist("claim a forgotten workflow", Access::Write, &statement).await?;
+        Ok(self.claimed_under(owner).await?.pop())
+    }
+
     /// Sets a workflow aside for a person.
     pub(crate) async fn dead_letter(&self, workflow: &str, owner: &str, now_ms: i64) -> Result<()> {
         let statement = Statement::new(

@@ -12,6 +12,7 @@ behaviours! { lease:
     busy_workers_and_an_exhausted_pool_do_not_lose_the_lease on postgres within 120,
     a_process_that_cannot_renew_stops_its_work_before_the_lease_ends on postgres,
     a_run_that_lost_its_workflow_and_got_it_back_goes_on on postgres,
+    an_open_workflow_of_a_living_process_that_nobody_runs_is_taken_up,
     a_start_that_arrives_after_the_lease_has_run_out_is_not_stranded on postgres,
 }
 
@@ -161,4 +162,24 @@ async fn a_start_that_arrives_after_the_lease_has_run_out_is_not_stranded(databa
     open(&gate);
     assert_eq!(other.result::<Result<u32>>("late").await.unwrap(), 7);
     assert_ne!(slow.engine.executor_id(), dead);
+}
+
+/// As a claim leaves it that is committed long after its answer was given up.
+async fn an_open_workflow_of_a_living_process_that_nobody_runs_is_taken_up(database: Database) {
+    let mut config = config(database.url());
+    // On Postgres it is renewed five times in this time.
+    config.lease = Duration::from_secs(1);
+    let app = App::launch(config).await;
+    let gate = unique("gate");
+    open(&gate);
+    app.run(async { at_gate(gate.clone()).workflow_id("late").await.unwrap() }).await;
+    database.execute("DELETE FROM dbos.workflow_output").await;
+    database
+        .execute("UPDATE dbos.workflow_status SET status = 'PENDING', owner_xid = 'nobody', completed_at = NULL")
+        .await;
+
+    assert_eq!(app.result::<Result<u32>>("late").await.unwrap(), 7);
+
+    let taken_up = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS' AND recovery_attempts = 2";
+    assert_eq!(database.count(taken_up).await, 1);
 }
