@@ -14,6 +14,33 @@ pub struct Migrations {
     pub sqlite: &'static [(&'static str, &'static str)],
 }
 
+/// What stands between the engine and Postgres.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Pooler {
+    /// Nothing, or a pooler that keeps a server process for as long as a connection lasts.
+    #[default]
+    None,
+    /// A pooler such as `PgBouncer` in transaction mode: each transaction may go to another server process. Statements
+    /// are prepared anew each time, in a transaction of their own, and waiters poll, because such a pooler passes on
+    /// neither prepared statements nor notifications.
+    Transaction,
+}
+
+impl Pooler {
+    /// The one of this name in a settings file.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::None, Self::Transaction].into_iter().find(|pooler| pooler.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
 /// The settings of an engine. Start from [`Config::new`] and change what you need.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -30,8 +57,10 @@ pub struct Config {
     pub pool_size: u32,
     /// How often a waiter looks without having been woken. Default 1 s.
     pub poll_interval: Duration,
-    /// Whether to use LISTEN/NOTIFY on Postgres. Default true.
+    /// Whether to use LISTEN/NOTIFY on Postgres. Default true; never done through a [`Pooler::Transaction`].
     pub listen: bool,
+    /// What stands between the engine and Postgres. Default nothing.
+    pub pooler: Pooler,
     /// How long an executor may be silent before others take its work over. Default 5 s.
     pub lease: Duration,
     /// Longest single statement of the engine. Default 4 s.
@@ -55,6 +84,7 @@ impl Config {
             pool_size: 10,
             poll_interval: Duration::from_secs(1),
             listen: true,
+            pooler: Pooler::default(),
             lease: Duration::from_secs(5),
             statement_deadline: Duration::from_secs(4),
             transaction_deadline: Duration::from_secs(60),
@@ -76,6 +106,11 @@ impl Config {
     pub fn failpoints(mut self, failpoints: Failpoints) -> Self {
         self.failpoints = failpoints;
         self
+    }
+
+    /// Whether news come from the database by themselves.
+    pub(crate) fn listens(&self) -> bool {
+        self.listen && self.pooler == Pooler::None
     }
 
     /// The database to use: the given one, or a file named after the application.

@@ -71,7 +71,7 @@ impl Engine {
             id: identity.executor.clone(),
             poll_interval: config.poll_interval,
             transaction_deadline: config.transaction_deadline,
-            listen: config.listen,
+            listen: config.listens(),
         });
         report_stranded(&executor).await?;
         let engine = Self::start_services(executor, config, identity)?;
@@ -103,7 +103,7 @@ impl Engine {
             tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
         ];
-        if config.listen {
+        if config.listens() {
             services.push(tokio::spawn(listener::run(Arc::clone(&executor))));
         }
         let lease = Lease::start(Arc::clone(&executor), config, identity, dead)?;

@@ -168,7 +168,7 @@ mod error;
 pub use app::serve;
 pub use clock::Clock;
 pub use codec::Recorded;
-pub use config::{Config, Migrations};
+pub use config::{Config, Migrations, Pooler};
 pub use dbos::DBOS;
 pub use engine::Engine;
 pub use error::{Error, Result};

@@ -1,9 +1,11 @@
 //! `PgBouncer` in transaction mode: each transaction may go to another server process.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -14,6 +16,9 @@ use crate::process::{Process, Program, free_port};
 
 /// The environment variable that makes tests which can go through a pooler do so.
 pub const POOLER_VARIABLE: &str = "DBOS_TEST_POOLER";
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A pooler before a server, with nothing set that its manual does not ask for.
 #[derive(Debug)]
@@ -56,6 +61,7 @@ impl Pooler {
             program = program.arg("-u").arg("nobody");
         }
         let process = program.arg(&settings).start();
+        wait_until_open(port, &process);
         Self { _process: process, _folder: folder, port }
     }
 
@@ -80,5 +86,13 @@ impl Pooler {
     pub fn url(&self, url: &str) -> String {
         let options = PgConnectOptions::from_str(url).expect("a Postgres URL");
         options.host("127.0.0.1").port(self.port).to_url_lossy().into()
+    }
+}
+
+fn wait_until_open(port: u16, process: &Process) {
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "the pooler does not start: {:#?}", process.lines());
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

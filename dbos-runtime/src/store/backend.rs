@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::connection::Connection;
+use crate::config::Pooler;
 use crate::error::{Error, Result};
 use crate::wakeup::Wakeups;
 
@@ -46,10 +47,10 @@ impl Dialect {
 }
 
 /// Opens the database that `url` names.
-pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration, pooler: Pooler) -> Result<Arc<dyn Backend>> {
     match Dialect::of(url)? {
-        Dialect::Postgres => postgres::open(url, pool_size, deadline).await,
-        Dialect::Sqlite => sqlite::open(url, pool_size, deadline).await,
+        Dialect::Postgres => postgres::open(url, pool_size, deadline, pooler).await,
+        Dialect::Sqlite => sqlite::open(url, pool_size, deadline, pooler).await,
     }
 }
 

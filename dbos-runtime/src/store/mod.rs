@@ -50,7 +50,7 @@ impl Store {
     /// Opens the configured database with `pool_size` connections; [`migrate`](Self::migrate) next.
     pub(crate) async fn open(config: &Config, pool_size: u32) -> Result<Self> {
         let deadline = config.statement_deadline;
-        let backend = backend::open(&config.effective_url(), pool_size, deadline).await?;
+        let backend = backend::open(&config.effective_url(), pool_size, deadline, config.pooler).await?;
         Ok(Self { backend, deadline, failpoints: config.failpoints.clone() })
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Settings;
 use super::secret::masked;
 use crate::app::logging::LogFormat;
+use crate::config::Pooler;
 
 /// A setting. Its flag is `--its-name`, its variable `DBOS_ITS_NAME`, its key in the file `its_name`.
 pub(in crate::app) struct Key {
@@ -32,6 +33,7 @@ pub(super) enum Field {
     Seconds(fn(&mut Settings) -> &mut Duration, RangeInclusive<u32>),
     Milliseconds(fn(&mut Settings) -> &mut Duration, RangeInclusive<u32>),
     Format(fn(&mut Settings) -> &mut LogFormat),
+    Pooler(fn(&mut Settings) -> &mut Pooler),
 }
 
 const DAY_S: u32 = 24 * 60 * 60;
@@ -68,6 +70,12 @@ pub(in crate::app) static KEYS: &[Key] = &[
         also: &[],
         field: Field::Switch(|to| &mut to.engine.listen),
         meaning: "whether waiters are woken by LISTEN and NOTIFY of Postgres; if not, they poll",
+    },
+    Key {
+        name: "pooler",
+        also: &[],
+        field: Field::Pooler(|to| &mut to.engine.pooler),
+        meaning: "`transaction` behind PgBouncer in transaction mode, or what is like it; waiters poll then",
     },
     Key {
         name: "lease_ms",
@@ -216,6 +224,7 @@ impl Field {
                 *place(settings) = Duration::from_millis(self.number(text, range)?.into());
             }
             Self::Format(place) => *place(settings) = LogFormat::named(text).ok_or_else(|| self.kind())?,
+            Self::Pooler(place) => *place(settings) = Pooler::named(text).ok_or_else(|| self.kind())?,
         }
         Ok(())
     }
@@ -239,6 +248,7 @@ impl Field {
             Self::Seconds(place, _) => json!(place(settings).as_secs()),
             Self::Milliseconds(place, _) => json!(u64::try_from(place(settings).as_millis()).ok()),
             Self::Format(place) => json!(place(settings).name()),
+            Self::Pooler(place) => json!(place(settings).name()),
         }
     }
 
@@ -254,6 +264,7 @@ impl Field {
             Self::Seconds(_, range) => between("a number of seconds", range),
             Self::Milliseconds(_, range) => between("a number of milliseconds", range),
             Self::Format(_) => "`text` or `json`".to_owned(),
+            Self::Pooler(_) => "`none` or `transaction`".to_owned(),
         }
     }
 }

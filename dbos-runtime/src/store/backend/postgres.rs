@@ -13,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
 
 use super::{Access, Backend, Dialect};
+use crate::config::Pooler;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::notify::{EVENTS_CHANNEL, WORKFLOWS_CHANNEL};
@@ -25,12 +26,15 @@ pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
 /// Told by a trigger of the shared schema.
 const MESSAGES_CHANNEL: &str = "dbos_notifications_channel";
 
-/// A transaction in which nothing happens for so long is the server's to end: a stopped process must
-/// not hold its locks for ever.
-const IDLE_IN_TRANSACTION: &str = "30s";
-/// Postgres sends no message about a connection that a firewall has forgotten.
-const KEEPALIVES: [(&str, &str); 3] =
-    [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
+/// What a session is told at its start. A transaction in which nothing happens for long is the server's to
+/// end: a stopped process must not hold its locks for ever. And Postgres sends no message about a
+/// connection that a firewall has forgotten.
+const SETTINGS: [(&str, &str); 4] = [
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
 
 /// How long the first connection may take, at least: a server that has just come up is slow, and
 /// there is nothing yet that waiting could harm.
@@ -42,10 +46,11 @@ struct Postgres {
     pool: Pool<PgConnection>,
     options: PgConnectOptions,
     deadline: Duration,
+    pooler: Pooler,
 }
 
-pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Arc<dyn Backend>> {
-    Ok(Arc::new(Postgres::open(url, pool_size, deadline).await?))
+pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration, pooler: Pooler) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(Postgres::open(url, pool_size, deadline, pooler).await?))
 }
 
 /// Any folder of this machine will do: a lock proves something to those who run on it.
@@ -56,15 +61,18 @@ pub(super) fn lock_folder(_url: &str, boot_id: &str) -> Result<PathBuf> {
 
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
-    async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Self> {
-        let options = url::read(url)?
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
-            .options(KEEPALIVES)
-            .disable_statement_logging();
+    async fn open(url: &str, pool_size: u32, deadline: Duration, pooler: Pooler) -> Result<Self> {
+        let options = url::read(url)?.disable_statement_logging();
+        let options = match pooler {
+            Pooler::None => options.options(SETTINGS),
+            // A pooler refuses what it cannot set for each transaction anew.
+            Pooler::Transaction => options.extra_float_digits(None).statement_cache_capacity(0),
+        };
         let created =
-            within(deadline.max(FIRST_CONNECTION), async { Ok(create_database_if_missing(&options).await) }).await;
+            within(deadline.max(FIRST_CONNECTION), async { Ok(create_database_if_missing(&options, pooler).await) })
+                .await;
         created.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
-        Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline })
+        Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline, pooler })
     }
 }
 
@@ -75,12 +83,20 @@ fn describe(options: &PgConnectOptions) -> String {
 
 /// A developer's first launch should not need `createdb`. Where the role may not create databases the
 /// message of the connection itself is the clearer one, so a failure here says nothing.
-async fn create_database_if_missing(options: &PgConnectOptions) -> Result<()> {
+async fn create_database_if_missing(options: &PgConnectOptions, pooler: Pooler) -> Result<()> {
     const INVALID_CATALOG_NAME: &str = "3D000";
     let missing = match PgConnection::connect_with(options).await {
-        Ok(connection) => {
+        Ok(connection) if pooler == Pooler::Transaction => {
             connection.close().await.ok();
             false
+        }
+        Ok(connection) => match is_as_asked(connection).await {
+            Ok(true) => false,
+            Ok(false) => return Err(hidden_pooler()),
+            Err(error) => return Err(Error::database(&format!("connect to {}", describe(options)), error)),
+        },
+        Err(sqlx::Error::Database(error)) if error.message().starts_with("unsupported startup parameter") => {
+            return Err(hidden_pooler());
         }
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_CATALOG_NAME) => true,
         Err(error) => return Err(Error::database(&format!("connect to {}", describe(options)), error)),
@@ -94,6 +110,22 @@ async fn create_database_if_missing(options: &PgConnectOptions) -> Result<()> {
     Ok(())
 }
 
+/// Whether the session is as it was asked for. A pooler in between may leave out what it does not know, without a word.
+async fn is_as_asked(mut connection: PgConnection) -> sqlx::Result<bool> {
+    let asked = "SELECT current_setting('idle_in_transaction_session_timeout') = '30s'";
+    let asked = sqlx::query_scalar(asked).persistent(false).fetch_one(&mut connection).await?;
+    connection.close().await.ok();
+    Ok(asked)
+}
+
+fn hidden_pooler() -> Error {
+    Error::Configuration(
+        "a connection pooler stands before the database; if it is PgBouncer in transaction mode, or like it, set \
+         `pooler` to `transaction`, else connect to the server itself"
+            .to_owned(),
+    )
+}
+
 #[async_trait]
 impl Backend for Postgres {
     fn dialect(&self) -> Dialect {
@@ -105,7 +137,7 @@ impl Backend for Postgres {
     }
 
     async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
-        self.pool.borrow().await.map(|link| Link::new(link).into())
+        self.pool.borrow().await.map(|link| Link::new(link, self.pooler).into())
     }
 
     async fn migrate(&self) -> Result<()> {

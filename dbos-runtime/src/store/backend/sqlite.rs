@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{Access, Backend, Dialect};
+use crate::config::Pooler;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::pool::Pool;
@@ -30,7 +31,7 @@ struct Sqlite {
     file: PathBuf,
 }
 
-pub(super) async fn open(url: &str, _pool_size: u32, _deadline: Duration) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, _pool_size: u32, _deadline: Duration, _pooler: Pooler) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(Sqlite::open(url).await?))
 }
 

@@ -3,6 +3,7 @@
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Decode, Encode, FromRow, PgConnection, Postgres, Type};
 
+use crate::config::Pooler;
 use crate::store::connection::{Connection, Isolation};
 use crate::store::pool::Borrowed;
 use crate::store::sql::{Statement, Value};
@@ -25,19 +26,67 @@ pub trait FromItsRow: for<'r> FromRow<'r, PgRow> {}
 
 impl<T: for<'r> FromRow<'r, PgRow>> FromItsRow for T {}
 
-pub(crate) struct Link(Borrowed<PgConnection>);
+/// For this transaction, where a session cannot be told.
+const LIMIT_OF_IDLENESS: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
+pub(crate) struct Link {
+    connection: Borrowed<PgConnection>,
+    pooler: Pooler,
+    is_in_transaction: bool,
+    /// Whether user code has had the native connection, and may have prepared statements on it.
+    was_lent: bool,
+}
 
 impl Link {
-    pub(super) fn new(link: Borrowed<PgConnection>) -> Self {
-        Self(link)
+    pub(super) fn new(connection: Borrowed<PgConnection>, pooler: Pooler) -> Self {
+        Self { connection, pooler, is_in_transaction: false, was_lent: false }
     }
 
     pub(crate) async fn run(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
-        sqlx::query_with(statement.sql, bound(statement)?).fetch_all(&mut *self.0).await
+        if self.pooler == Pooler::None || self.is_in_transaction {
+            return self.run_prepared(statement).await;
+        }
+        // Preparing and executing must reach the same server process, and only a transaction keeps it.
+        self.run_script("BEGIN").await?;
+        match self.run_prepared(statement).await {
+            Ok(rows) => self.run_script("COMMIT").await.map(|()| rows),
+            Err(error) => {
+                self.run_script("ROLLBACK").await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn run_prepared(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
+        let query = sqlx::query_with(statement.sql, bound(statement)?);
+        query.persistent(self.keeps_statements()).fetch_all(&mut *self.connection).await
     }
 
     pub(crate) async fn run_script(&mut self, sql: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(sql).execute(&mut *self.0).await.map(drop)
+        self.is_in_transaction = match sql {
+            "COMMIT" | "ROLLBACK" => false,
+            _ => self.is_in_transaction || sql.starts_with("BEGIN"),
+        };
+        let sql = match sql {
+            // The next to come to this server process may give its statements the same names.
+            "COMMIT" if self.leaves_statements() => "COMMIT; DEALLOCATE ALL",
+            "ROLLBACK" if self.leaves_statements() => "ROLLBACK; DEALLOCATE ALL",
+            other => other,
+        };
+        sqlx::raw_sql(sql).execute(&mut *self.connection).await?;
+        if sql.starts_with("BEGIN") && self.pooler == Pooler::Transaction {
+            sqlx::raw_sql(LIMIT_OF_IDLENESS).execute(&mut *self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a prepared statement can be executed again later.
+    fn keeps_statements(&self) -> bool {
+        self.pooler == Pooler::None
+    }
+
+    fn leaves_statements(&self) -> bool {
+        self.was_lent && !self.keeps_statements()
     }
 
     /// A setting that is local to the transaction is its marker.
@@ -66,11 +115,11 @@ impl Link {
     /// Fails if the transaction is aborted, whose COMMIT would roll back without a word.
     pub(crate) async fn has_marker(&mut self) -> sqlx::Result<bool> {
         let marker = sqlx::query_scalar("SELECT COALESCE(current_setting('dbos.transaction', TRUE), '') = 'open'");
-        marker.fetch_one(&mut *self.0).await
+        marker.persistent(self.keeps_statements()).fetch_one(&mut *self.connection).await
     }
 
     pub(crate) fn give_back(self) {
-        self.0.give_back();
+        self.connection.give_back();
     }
 
     #[allow(clippy::unused_self)] // its type says which arguments
@@ -81,14 +130,15 @@ impl Link {
     /// The text was `SqlSafeStr` when it was given.
     pub(crate) async fn execute(&mut self, sql: String, arguments: Arguments) -> sqlx::Result<u64> {
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
-        query.execute(&mut *self.0).await.map(|done| done.rows_affected())
+        query.persistent(self.keeps_statements()).execute(&mut *self.connection).await.map(|done| done.rows_affected())
     }
 
     pub(crate) async fn fetch_all<R>(&mut self, sql: String, arguments: Arguments) -> sqlx::Result<Vec<R>>
     where
         R: FromItsRow + Send + Unpin,
     {
-        sqlx::query_as_with(AssertSqlSafe(sql), arguments).fetch_all(&mut *self.0).await
+        let query = sqlx::query_as_with(AssertSqlSafe(sql), arguments);
+        query.persistent(self.keeps_statements()).fetch_all(&mut *self.connection).await
     }
 }
 
@@ -110,7 +160,10 @@ impl Tx {
     /// The native connection, if the database is Postgres.
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
         match self.connection() {
-            Connection::Postgres(link) => Some(&mut link.0),
+            Connection::Postgres(link) => {
+                link.was_lent = true;
+                Some(&mut link.connection)
+            }
             Connection::Sqlite(_) => None,
         }
     }

@@ -1,9 +1,9 @@
-//! Migrations on Postgres: one transaction each, under the lock that every DBOS library takes.
+//! Migrations on Postgres: one transaction, under the lock that every DBOS library takes.
 
 use std::time::Duration;
 
 use dbos_migrations::{POSTGRES_OWN, POSTGRES_SYSTEM};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::error::{Error, Result};
 use crate::store::migrate::{SYSTEM_VERSION, check_system_version, failed};
@@ -14,18 +14,19 @@ const LOCK_TRIES: u32 = 300;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<()> {
-    lock(connection).await?;
-    let outcome = apply(connection).await;
-    let unlock = sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK_KEY);
-    unlock.execute(connection).await.ok();
-    outcome
+    let failed = |error| Error::database("migrate the database", error);
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    lock(&mut transaction).await?;
+    apply(&mut transaction).await?;
+    transaction.commit().await.map_err(failed)
 }
 
-/// Waits for the lock as its holder may take a while; a holder that never ends must not block all
-/// launches for ever, and each step is safe to race because it applies in one transaction.
+/// Waits for the lock, which lasts as long as the transaction, as its holder may take a while. A holder that never ends
+/// must not block all launches for ever; two that race cannot both commit.
 async fn lock(connection: &mut PgConnection) -> Result<()> {
     for _ in 0..LOCK_TRIES {
-        let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+            .persistent(false)
             .bind(LOCK_KEY)
             .fetch_one(&mut *connection)
             .await
@@ -46,8 +47,7 @@ async fn apply(connection: &mut PgConnection) -> Result<()> {
     let system_steps = POSTGRES_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
     let own_steps = POSTGRES_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {
-        let script = AssertSqlSafe(format!("BEGIN;\n{}\nCOMMIT;", step.sql));
-        sqlx::raw_sql(script).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
+        sqlx::raw_sql(AssertSqlSafe(step.sql)).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
         tracing::info!(version = step.version, name = step.name, "database migrated");
     }
     Ok(())
@@ -56,6 +56,7 @@ async fn apply(connection: &mut PgConnection) -> Result<()> {
 async fn version_of(connection: &mut PgConnection, table: &str, select: &'static str) -> Result<Option<i64>> {
     let failed = |error| Error::database("read the version of the tables", error);
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .persistent(false)
         .bind(table)
         .fetch_one(&mut *connection)
         .await
@@ -64,6 +65,6 @@ async fn version_of(connection: &mut PgConnection, table: &str, select: &'static
         return Ok(None);
     }
     let version: Option<Option<i64>> =
-        sqlx::query_scalar(select).fetch_optional(&mut *connection).await.map_err(failed)?;
+        sqlx::query_scalar(select).persistent(false).fetch_optional(&mut *connection).await.map_err(failed)?;
     Ok(version.flatten())
 }
