@@ -321,7 +321,7 @@ impl Store {
     /// Pending workflows of this application that nobody with the code at hand can run, by version and name.
     pub(crate) async fn stranded(&self, application: &str, version: &str) -> Result<Vec<Stranded>> {
         let statement = Statement::new(
-            "SELECT workflow.application_version, workflow.name, count(*) AS stranded
+            "SELECT workflow.application_version, COALESCE(workflow.name, '') AS name, count(*) AS stranded
                FROM dbos.workflow_status AS workflow
               WHERE workflow.status = 'PENDING'
                 AND workflow.application_name = $1

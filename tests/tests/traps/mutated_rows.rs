@@ -29,6 +29,7 @@ const MUTATIONS: &[(&str, &str)] = &[
     ("UPDATE dbos.workflow_status SET workflow_deadline_epoch_ms = -1", "CANCELLED"),
     ("UPDATE dbos.workflow_status SET recovery_attempts = 9223372036854775807", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"),
     ("UPDATE dbos.workflow_status SET name = NULL", "PENDING"),
+    ("UPDATE dbos.workflow_status SET name = NULL, application_version = 'none'", "PENDING"),
     ("UPDATE dbos.workflow_status SET application_version = NULL", "PENDING"),
     ("UPDATE dbos.workflow_status SET application_version = 'none' || workflow_uuid", "PENDING"),
     ("UPDATE dbos.workflow_status SET executor_id = NULL", "PENDING"),
