@@ -334,7 +334,7 @@ impl Store {
                       WHERE theirs.version = workflow.application_version
                         AND theirs.name = workflow.name)
               GROUP BY workflow.application_version, workflow.name
-              ORDER BY workflow.application_version, workflow.name",
+              ORDER BY 1, 2",
         )
         .bind(application)
         .bind(version);

@@ -4,6 +4,7 @@ use dbos_testkit::{Database, Process, Program, behaviours};
 
 behaviours! { new_code:
     an_edit_leaves_the_open_workflows_it_concerns_and_says_so,
+    a_row_without_a_name_stops_no_launch,
     new_code_takes_old_workflows_over_under_their_version,
     the_version_is_the_same_in_every_build on sqlite,
 }
@@ -45,6 +46,16 @@ async fn an_edit_leaves_the_open_workflows_it_concerns_and_says_so(database: Dat
     edited.wait_for_line("recovering workflow").await;
     assert!(recovered(&edited, "pile"), "{:#?}", edited.lines());
     assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_status WHERE recovery_attempts > 1").await, 1);
+}
+
+async fn a_row_without_a_name_stops_no_launch(database: Database) {
+    leave_three_behind(&database).await;
+    database.execute("UPDATE dbos.workflow_status SET name = NULL WHERE workflow_uuid = 'letter-2'").await;
+
+    let edited = program(EDITED, &database).start();
+
+    edited.wait_for_line("is running at").await;
+    edited.wait_for_line("1 of ``, 1 of `file_letter`;").await;
 }
 
 async fn new_code_takes_old_workflows_over_under_their_version(database: Database) {
