@@ -11,6 +11,7 @@ mod harness;
 mod http;
 mod ledger;
 mod migrations;
+mod pooler;
 mod process;
 mod proxy;
 mod server;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         database::CASES,
         server::CASES,
         proxy::CASES,
+        pooler::CASES,
         process::CASES,
         http::CASES,
         ledger::CASES,

@@ -60,6 +60,7 @@ fn every_key_is_settable_in_every_way() {
         let value = match key.field.kind().as_str() {
             "`true` or `false`" => "true",
             "`text` or `json`" => "json",
+            "`none` or `transaction`" => "transaction",
             "a URL" => "sqlite:other",
             "text" => "words",
             "a list of names, with commas between" => "one,two",
