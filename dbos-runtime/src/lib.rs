@@ -140,6 +140,7 @@ mod app;
 #[cfg(feature = "http")]
 pub mod http;
 mod dbos;
+mod management;
 mod engine;
 mod service;
 mod select;
@@ -178,13 +179,16 @@ pub use failpoint::{Failpoints, Side};
 #[cfg(feature = "http")]
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
+pub use management::CancelWorkflow;
 pub use message::{Send, Topic};
 pub use status::Status;
 pub use step::StepCall;
 pub use store::backend::Dialect;
 pub use store::connection::Isolation;
+pub use store::listing::WorkflowFilter;
+pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
-pub use store::workflows::WorkflowStatus;
+pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
 pub use workflow::{Start, WorkflowCall, WorkflowHandle};
 

@@ -46,10 +46,10 @@ impl Dialect {
 }
 
 /// Opens the database that `url` names.
-pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration, missing: Missing) -> Result<Arc<dyn Backend>> {
     match Dialect::of(url)? {
-        Dialect::Postgres => postgres::open(url, pool_size, deadline).await,
-        Dialect::Sqlite => sqlite::open(url, pool_size, deadline).await,
+        Dialect::Postgres => postgres::open(url, pool_size, deadline, missing).await,
+        Dialect::Sqlite => sqlite::open(url, pool_size, deadline, missing).await,
     }
 }
 
@@ -68,6 +68,13 @@ pub(crate) enum Access {
     Write,
 }
 
+/// What becomes of a database that is not there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Missing {
+    Create,
+    Refuse,
+}
+
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {
     fn dialect(&self) -> Dialect;
@@ -80,6 +87,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Creates or completes the tables, under a lock against other processes.
     async fn migrate(&self) -> Result<()>;
+
+    /// Refuses tables that are missing or too old, and changes nothing.
+    async fn check(&self) -> Result<()>;
 
     /// Wakes waiters as the database tells news; returns when that link is lost, and at once where
     /// there is none.

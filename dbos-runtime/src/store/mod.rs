@@ -14,18 +14,21 @@ pub(crate) mod writer;
 pub(crate) mod checkpoints;
 pub(crate) mod events;
 pub(crate) mod executors;
+pub(crate) mod internal_queue;
+pub(crate) mod listing;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
 pub(crate) mod starts;
 pub(crate) mod steps;
 pub(crate) mod versions;
+pub(crate) mod workflow_row;
 pub(crate) mod workflows;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{Access, Backend, Dialect};
+use backend::{Access, Backend, Dialect, Missing};
 use connection::{Connection, Isolation};
 use retry::{Backoff, is_transient};
 use sql::{Row, Statement};
@@ -49,8 +52,20 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the configured database with `pool_size` connections; [`migrate`](Self::migrate) next.
     pub(crate) async fn open(config: &Config, pool_size: u32) -> Result<Self> {
+        Self::open_or(config, pool_size, Missing::Create).await
+    }
+
+    /// Opens the configured database for somebody who runs no workflows: nothing is created, and
+    /// tables that are missing or too old are an error.
+    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
+        let store = Self::open_or(config, 1, Missing::Refuse).await?;
+        store.backend.check().await?;
+        Ok(store)
+    }
+
+    async fn open_or(config: &Config, pool_size: u32, missing: Missing) -> Result<Self> {
         let deadline = config.statement_deadline;
-        let backend = backend::open(&config.effective_url(), pool_size, deadline).await?;
+        let backend = backend::open(&config.effective_url(), pool_size, deadline, missing).await?;
         Ok(Self { backend, deadline, failpoints: config.failpoints.clone() })
     }
 

@@ -4,9 +4,9 @@
 //!            start                    body returns
 //!   (none) ─────────▶ PENDING ─────────────────────▶ SUCCESS | ERROR
 //!                     │  ▲  │
-//!       owner dies    │  │  └── cancel, timeout ───▶ CANCELLED
-//!       claim by ─────┘  │
-//!       another ─────────┘
+//!       owner dies    │  │  └── cancel, timeout ───▶ CANCELLED ──┐
+//!       claim by ─────┘  │                                      │
+//!       another ─────────┤                                      ├── resume ──▶ ENQUEUED
 //!                     └── claimed too often ───────▶ MAX_RECOVERY_ATTEMPTS_EXCEEDED
 //! ```
 //!
@@ -15,12 +15,10 @@
 mod call;
 mod foreign;
 mod handle;
-mod manage;
 mod result;
 mod run;
 mod start;
 
 pub use call::{Start, WorkflowCall};
 pub use handle::WorkflowHandle;
-pub(crate) use manage::cancel;
 pub(crate) use run::{Execution, spawn};

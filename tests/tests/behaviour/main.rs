@@ -22,6 +22,7 @@ mod children;
 mod events;
 mod fence;
 mod foreign_waits;
+mod manage;
 mod messages;
 mod model;
 mod recovery;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         retry::CASES,
         sleep::CASES,
         cancel::CASES,
+        manage::CASES,
         select::CASES,
         wakeups::CASES,
         recovery::CASES,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Backend;
+use super::{Backend, Missing};
 use crate::error::{Error, Result};
 use crate::store::connection::Isolation;
 use crate::store::sql::Statement;
@@ -26,7 +26,12 @@ pub trait FromItsRow {}
 
 impl<T> FromItsRow for T {}
 
-pub(crate) async fn open(url: &str, _pool_size: u32, _deadline: Duration) -> Result<Arc<dyn Backend>> {
+pub(crate) async fn open(
+    url: &str,
+    _pool_size: u32,
+    _deadline: Duration,
+    _missing: Missing,
+) -> Result<Arc<dyn Backend>> {
     Err(not_compiled_in(url))
 }
 
