@@ -21,7 +21,7 @@ use crate::wakeup::Fact;
 
 pub use cancel::CancelWorkflow;
 pub(crate) use cancel::{Reach, cancel_workflow};
-pub(crate) use details::Details;
+pub(crate) use details::{Details, Payload};
 pub(crate) use resume::resume_workflow;
 
 /// Who manages.
@@ -77,7 +77,7 @@ impl Manager {
     }
 
     /// The time that rows carry: by the clock the workflows live by.
-    async fn now_ms(&self) -> Result<i64> {
+    pub(crate) async fn now_ms(&self) -> Result<i64> {
         match self {
             Self::Engine(executor) => Ok(executor.clock.now_ms()),
             Self::Database(_) => self.lease_now_ms().await,

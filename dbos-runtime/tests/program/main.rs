@@ -4,6 +4,7 @@
 
 mod logs;
 mod process;
+mod terminal;
 
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -18,6 +19,10 @@ use logs::{
     every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
 };
 use process::{PROGRAM, Program, SUPERVISED};
+use terminal::{
+    a_list_shows_what_is_asked_for, a_person_and_a_program_see_one_workflow, one_line_tells_what_became_of_each,
+    the_terminal_makes_nothing, what_a_person_cannot_mean_is_refused,
+};
 
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
 const SLOW: Duration = Duration::from_millis(300);
@@ -30,6 +35,25 @@ async fn nothing() -> dbos::Result<()> {
 
 #[dbos::step]
 async fn nothing_much() {}
+
+const GO_ON: dbos::Topic<String> = dbos::Topic::new("go on");
+
+#[dbos::workflow]
+async fn waits(greeting: String) -> dbos::Result<String> {
+    nothing_much().await;
+    let word = dbos::DBOS::recv(GO_ON, Duration::from_hours(1)).await?;
+    Ok(format!("{greeting}, {}", word.unwrap_or_default()))
+}
+
+#[dbos::post_api("/pause/:key")]
+async fn pause_until_told(key: String) -> dbos::Result<()> {
+    dbos::DBOS::start_workflow(waits("hello".to_owned())).workflow_id(key).await.map(drop)
+}
+
+#[dbos::post_api("/go_on/:key/:word")]
+async fn go_on(key: String, word: String) -> dbos::Result<()> {
+    dbos::DBOS::send(key, word, GO_ON).await
+}
 
 #[dbos::get_api("/process")]
 async fn process_id() -> u32 {
@@ -99,6 +123,11 @@ trials! {
     lines_for_programs_are_objects_each
     a_choice_of_lines_never_costs_their_workflow
     a_recovery_names_the_workflow_and_where_it_goes_on
+    a_list_shows_what_is_asked_for
+    a_person_and_a_program_see_one_workflow
+    one_line_tells_what_became_of_each
+    the_terminal_makes_nothing
+    what_a_person_cannot_mean_is_refused
 }
 
 fn a_program_says_what_it_serves_and_where() {
@@ -110,8 +139,10 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "HTTP endpoints supported:");
     assert_eq!(program.line(), "    POST    :  /crash/:key?");
     assert_eq!(program.line(), "    GET     :  /forever");
+    assert_eq!(program.line(), "    POST    :  /go_on/:key/:word");
     assert_eq!(program.line(), "    POST    :  /log/:id");
     assert_eq!(program.line(), "    POST    :  /panic/:id");
+    assert_eq!(program.line(), "    POST    :  /pause/:key");
     assert_eq!(program.line(), "    GET     :  /process");
     assert_eq!(program.line(), "    GET     :  /slow");
     assert_eq!(program.line(), "    POST    :  /wait/:id");
@@ -248,13 +279,17 @@ fn mistakes_in_the_settings_are_one_sentence() {
 
 fn the_other_commands_print_and_end() {
     let mut routes = Program::supervised(&["routes"]);
-    assert!(routes.line().starts_with("POST    /crash/:key?  crash  "));
+    assert!(routes.line().starts_with("POST    /crash/:key?       crash  "));
     assert_eq!(routes.end(), Some(0));
     let mut functions = Program::start(&["functions"]);
     assert_eq!(functions.end(), Some(0));
     let listed = functions.rest();
     let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
-    assert_eq!(names, ["inner", "nothing", "outer", "panicking", "patient", "knock", "nothing_much"], "{listed}");
+    assert_eq!(
+        names,
+        ["inner", "nothing", "outer", "panicking", "patient", "waits", "knock", "nothing_much"],
+        "{listed}"
+    );
     assert!(listed.starts_with("workflow     inner"), "{listed}");
     let mut migrate = Program::start(&["migrate"]);
     assert_eq!(migrate.line(), "The database is up to date");

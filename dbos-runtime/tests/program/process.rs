@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,32 +27,66 @@ pub(crate) struct Program {
     output: Receiver<String>,
     log: Receiver<String>,
     logged: Vec<String>,
-    /// Kept for as long as the program, if nobody else keeps it.
-    folder: Option<TempDir>,
+    /// Kept for as long as any program in it, if nobody else keeps it.
+    kept: Option<Arc<TempDir>>,
+    folder: PathBuf,
+}
+
+/// What a program that has ended said.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    /// Its standard output.
+    pub(crate) output: String,
+    /// Its standard error.
+    pub(crate) said: String,
 }
 
 impl Program {
     pub(crate) fn start(words: &[&str]) -> Self {
-        Self::in_folder_of_its_own(words, false)
+        Self::in_folder_of_its_own(words, &[])
     }
 
     pub(crate) fn supervised(words: &[&str]) -> Self {
-        Self::in_folder_of_its_own(words, true)
+        Self::in_folder_of_its_own(words, &[(SUPERVISED, "1")])
     }
 
     /// Starts it in `folder`, with `variables` in its environment.
     pub(crate) fn start_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::spawn(folder, words, variables, false)
+        Self::spawn(folder, words, variables)
     }
 
-    fn in_folder_of_its_own(words: &[&str], supervised: bool) -> Self {
+    fn in_folder_of_its_own(words: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut program = Self::spawn(folder.path(), words, &[], supervised);
-        program.folder = Some(folder);
+        let mut program = Self::spawn(folder.path(), words, variables);
+        program.kept = Some(Arc::new(folder));
         program
     }
 
-    fn spawn(folder: &Path, words: &[&str], variables: &[(&str, &str)], supervised: bool) -> Self {
+    /// Another one in the same folder, and so on the same database.
+    pub(crate) fn beside(&self, words: &[&str]) -> Self {
+        let mut program = Self::spawn(&self.folder, words, &[]);
+        program.kept.clone_from(&self.kept);
+        program
+    }
+
+    /// The same for a command that prints and ends.
+    pub(crate) fn command(&self, words: &[&str]) -> Ended {
+        self.beside(words).ended()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> Ended {
+        let code = self.end();
+        let output: Vec<_> = self.output.iter().collect();
+        Ended { code, output: output.join("\n"), said: self.said() }
+    }
+
+    /// How many files it has made.
+    pub(crate) fn files(&self) -> usize {
+        std::fs::read_dir(&self.folder).expect("a folder").count()
+    }
+
+    fn spawn(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary's path"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("DBOS_") || name == "PORT" || name == "HOST" || name == "RUST_LOG" {
@@ -60,13 +95,10 @@ impl Program {
         }
         command.args(words).current_dir(folder).env(PROGRAM, "1").stdin(Stdio::null());
         command.envs(variables.iter().copied());
-        if supervised {
-            command.env(SUPERVISED, "1");
-        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let output = lines(child.stdout.take().expect("standard output is piped"));
         let log = lines(child.stderr.take().expect("standard error is piped"));
-        Self { child, output, log, logged: Vec::new(), folder: None }
+        Self { child, output, log, logged: Vec::new(), kept: None, folder: folder.to_owned() }
     }
 
     /// The next line of its output.

@@ -25,6 +25,7 @@ mod notify;
 mod one_bad_row;
 mod outage;
 mod secrets;
+mod terminal;
 mod two_processes;
 mod unknown_commit;
 mod user_errors;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         notify::CASES,
         budget::CASES,
         two_processes::CASES,
+        terminal::CASES,
         lease::CASES,
         durability::CASES,
         new_code::CASES,
