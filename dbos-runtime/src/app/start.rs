@@ -15,6 +15,9 @@ use crate::http::server::Server;
 use crate::http::{self, ServerOptions};
 use crate::{DBOS, Engine, Result};
 
+/// What a program's port is chosen by.
+const CHOSEN_BY: &str = "--port or PORT";
+
 /// How many fifths of the drain time open requests may use; the rest is for handing workflows back.
 const REQUESTS_SHARE: u32 = 4;
 
@@ -30,7 +33,7 @@ const REQUESTS_SHARE: u32 = 4;
 /// one route.
 pub async fn serve(engine: Engine, options: ServerOptions) -> Result<()> {
     let (shutdown, router, drain) = (Shutdown::listen()?, http::router()?, options.drain);
-    let server = Server::bind(options).await?;
+    let server = Server::bind(options, CHOSEN_BY).await?;
     serve_on(server, router, engine, drain, &shutdown).await
 }
 
@@ -47,7 +50,7 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
     let shutdown = Shutdown::listen()?;
     let router = http::router()?;
     // The port first: a program that cannot have it must not take over anyone's workflows.
-    let server = Server::bind(settings.server.clone()).await?;
+    let server = Server::bind(settings.server.clone(), CHOSEN_BY).await?;
     let drain = settings.server.drain;
     let engine = tokio::select! {
         launched = DBOS::launch(settings.engine) => launched?,

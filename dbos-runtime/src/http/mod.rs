@@ -11,6 +11,7 @@ pub(crate) mod error;
 mod framing;
 mod guard;
 mod head;
+mod health;
 mod options;
 pub(crate) mod path;
 mod query;

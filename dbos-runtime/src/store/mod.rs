@@ -110,6 +110,12 @@ impl Store {
         insist(action, || self.run(access, statement)).await
     }
 
+    /// Whether the database answers now.
+    pub(crate) async fn answers(&self) -> bool {
+        let statement = Statement::new("SELECT 1 AS found");
+        self.run(Access::Read, &statement).await.is_ok()
+    }
+
     pub(crate) async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
         within(self.deadline, self.backend.connect(access)).await.map_err(out_of_reach)
     }

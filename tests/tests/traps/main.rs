@@ -18,6 +18,7 @@ mod budget;
 mod busy_file;
 mod cancelled;
 mod durability;
+mod health;
 mod lease;
 mod mutated_rows;
 mod new_code;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         budget::CASES,
         two_processes::CASES,
         terminal::CASES,
+        health::CASES,
         lease::CASES,
         durability::CASES,
         new_code::CASES,
