@@ -1,5 +1,6 @@
 //! The program around an application: its command line, settings, logs, start and end.
 
+mod admin;
 mod command;
 mod listing;
 mod logging;

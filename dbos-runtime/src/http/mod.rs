@@ -4,6 +4,7 @@
 //! A program that has an axum application of its own merges [`router`] into it instead of letting
 //! [`serve`](crate::serve) run.
 
+pub(crate) mod admin;
 pub(crate) mod arguments;
 mod body;
 mod chunks;

@@ -3,6 +3,7 @@
 
 mod cancel;
 mod details;
+mod report;
 mod resume;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::wakeup::Fact;
 pub use cancel::CancelWorkflow;
 pub(crate) use cancel::{Reach, cancel_workflow};
 pub(crate) use details::{Details, Payload};
+pub(crate) use report::{Outcome, Report, Verb};
 pub(crate) use resume::resume_workflow;
 
 /// Who manages.

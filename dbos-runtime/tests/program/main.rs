@@ -2,6 +2,7 @@
 //!
 //! The test binary is also the program: with `PROGRAM` in its environment it runs as one.
 
+mod admin;
 mod logs;
 mod process;
 mod terminal;
@@ -14,6 +15,11 @@ use dbos::__private::{Application, Migrations};
 use libtest_mimic::{Arguments as TestArguments, Trial};
 use rustix::process::Signal;
 
+use admin::{
+    a_draining_program_is_not_ready, a_program_tells_whether_it_lives_and_is_ready,
+    strangers_are_kept_from_the_admin_server, the_admin_server_does_what_the_terminal_does,
+    the_admin_server_is_refused_where_anybody_could_reach_it, the_token_is_asked_for_and_never_told,
+};
 use logs::{
     a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
     every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
@@ -128,6 +134,12 @@ trials! {
     one_line_tells_what_became_of_each
     the_terminal_makes_nothing
     what_a_person_cannot_mean_is_refused
+    a_program_tells_whether_it_lives_and_is_ready
+    a_draining_program_is_not_ready
+    the_admin_server_does_what_the_terminal_does
+    strangers_are_kept_from_the_admin_server
+    the_token_is_asked_for_and_never_told
+    the_admin_server_is_refused_where_anybody_could_reach_it
 }
 
 fn a_program_says_what_it_serves_and_where() {

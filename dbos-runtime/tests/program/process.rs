@@ -46,6 +46,11 @@ impl Program {
         Self::in_folder_of_its_own(words, &[])
     }
 
+    /// With variables of its environment.
+    pub(crate) fn start_with(words: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::in_folder_of_its_own(words, environment)
+    }
+
     pub(crate) fn supervised(words: &[&str]) -> Self {
         Self::in_folder_of_its_own(words, &[(SUPERVISED, "1")])
     }
@@ -122,6 +127,15 @@ impl Program {
         }
     }
 
+    /// The port of its admin server, once it has said it.
+    pub(crate) fn admin_port(&mut self) -> u16 {
+        loop {
+            if let Some((_, port)) = self.line().split_once("Admin server: http://localhost:") {
+                return port.parse().expect("a port");
+            }
+        }
+    }
+
     /// The port it serves, once it does.
     pub(crate) fn port(&mut self) -> u16 {
         loop {
@@ -185,8 +199,13 @@ pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
 
 /// Sends a request; the answer is read with [`answer`].
 pub(crate) fn ask(port: u16, method: &str, path: &str) -> TcpStream {
+    ask_with(port, method, path, "Host: localhost")
+}
+
+/// The same with these headers.
+pub(crate) fn ask_with(port: u16, method: &str, path: &str, headers: &str) -> TcpStream {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("the program listens");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).expect("the program reads");
     socket
 }

@@ -3,95 +3,22 @@
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 
 use super::super::{NOT_DONE, print};
 use super::{patiently, table};
-use crate::management::{Change, Manager, Reach};
-use crate::{Result, Status};
-
-/// What is to be done with each.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Verb {
-    Cancel(Reach),
-    Resume,
-}
-
-impl Verb {
-    async fn apply(self, manager: &Manager, workflow: &str) -> Result<Change> {
-        match self {
-            Self::Cancel(reach) => manager.cancel(workflow, reach).await,
-            Self::Resume => manager.resume(workflow).await,
-        }
-    }
-
-    fn done(self) -> Outcome {
-        match self {
-            Self::Cancel(_) => Outcome::Cancelled,
-            Self::Resume => Outcome::Resumed,
-        }
-    }
-}
-
-/// What became of one workflow.
-#[derive(Debug, Serialize)]
-struct Report {
-    workflow_id: String,
-    outcome: Outcome,
-    /// How it has ended, if that is why it is unchanged.
-    status: Option<Status>,
-    /// The workflows that were cancelled along with it.
-    descendants: Vec<String>,
-    /// Why it failed.
-    error: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Cancelled,
-    Resumed,
-    Unchanged,
-    Failed,
-}
-
-impl Report {
-    fn new(workflow_id: String, verb: Verb, changed: Result<Change>) -> Self {
-        let report = Self { workflow_id, outcome: verb.done(), status: None, descendants: Vec::new(), error: None };
-        match changed {
-            Ok(Change::Made { descendants }) => Self { descendants, ..report },
-            Ok(Change::Ended { status, descendants }) => {
-                Self { outcome: Outcome::Unchanged, status, descendants, ..report }
-            }
-            Err(error) => Self { outcome: Outcome::Failed, error: Some(error.to_string()), ..report },
-        }
-    }
-
-    fn line(&self) -> String {
-        let what = match (self.outcome, self.status, &self.error) {
-            (Outcome::Cancelled, ..) => "cancelled".to_owned(),
-            (Outcome::Resumed, ..) => "resumed".to_owned(),
-            (Outcome::Unchanged, Some(status), _) => format!("unchanged, it has ended as {status}"),
-            (_, _, Some(error)) => format!("failed: {error}"),
-            _ => "unchanged".to_owned(),
-        };
-        let along = match self.descendants.len() {
-            0 => String::new(),
-            count => format!(", and {count} of its descendants cancelled"),
-        };
-        table::plain(&format!("{}: {what}{along}", self.workflow_id))
-    }
-}
+use crate::management::{Manager, Outcome, Report, Verb};
 
 /// Does it to all of them, whatever becomes of each.
 pub(super) async fn all(manager: &Manager, verb: Verb, workflows: Vec<String>, json: bool) -> ExitCode {
     let bar = bar(workflows.len());
     let mut reports = Vec::with_capacity(workflows.len());
     for workflow in workflows {
-        let changed = patiently(verb.apply(manager, &workflow)).await;
-        let report = Report::new(workflow, verb, changed);
+        let report = match patiently(verb.apply(manager, &workflow)).await {
+            Ok(change) => Report::changed(workflow, verb, change),
+            Err(error) => Report::failed(workflow, &error),
+        };
         if !json {
-            bar.suspend(|| print(&report.line()));
+            bar.suspend(|| print(&line(&report)));
         }
         bar.inc(1);
         reports.push(report);
@@ -102,6 +29,21 @@ pub(super) async fn all(manager: &Manager, verb: Verb, workflows: Vec<String>, j
     }
     let failed = reports.iter().any(|report| report.outcome == Outcome::Failed);
     if failed { ExitCode::from(NOT_DONE) } else { ExitCode::SUCCESS }
+}
+
+fn line(report: &Report) -> String {
+    let what = match (report.outcome, report.status, &report.error) {
+        (Outcome::Cancelled, ..) => "cancelled".to_owned(),
+        (Outcome::Resumed, ..) => "resumed".to_owned(),
+        (Outcome::Unchanged, Some(status), _) => format!("unchanged, it has ended as {status}"),
+        (_, _, Some(error)) => format!("failed: {error}"),
+        _ => "unchanged".to_owned(),
+    };
+    let along = match report.descendants.len() {
+        0 => String::new(),
+        count => format!(", and {count} of its descendants cancelled"),
+    };
+    table::plain(&format!("{}: {what}{along}", report.workflow_id))
 }
 
 /// For whoever watches several: shown on standard error, and only if that is a terminal.

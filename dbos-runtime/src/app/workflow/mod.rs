@@ -13,12 +13,11 @@ use serde::Serialize;
 
 use super::settings::Settings;
 use super::{print, runtime};
-use crate::management::{Manager, Reach};
+use crate::management::{Manager, Reach, Verb};
 use crate::store::Store;
 use crate::store::listing::WorkflowFilter;
 use crate::{Error, Result};
 
-use change::Verb;
 use flags::{Command, ListFlags};
 
 pub(super) use flags::WorkflowFlags;
