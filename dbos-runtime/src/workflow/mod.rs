@@ -4,10 +4,12 @@
 //!            start                    body returns
 //!   (none) ─────────▶ PENDING ─────────────────────▶ SUCCESS | ERROR
 //!                     │  ▲  │
-//!       owner dies    │  │  └── cancel, timeout ───▶ CANCELLED ──┐
-//!       claim by ─────┘  │                                      │
-//!       another ─────────┤                                      ├── resume ──▶ ENQUEUED
+//!       owner dies    │  │  └── cancel, timeout ───▶ CANCELLED
+//!       claim by ─────┘  │
+//!       another ─────────┘
 //!                     └── claimed too often ───────▶ MAX_RECOVERY_ATTEMPTS_EXCEEDED
+//!
+//!   CANCELLED, MAX_RECOVERY_ATTEMPTS_EXCEEDED ── resume ──▶ ENQUEUED ── claim ──▶ PENDING
 //! ```
 //!
 //! Every arrow is one commit that checks where it starts from, so none is taken twice.
