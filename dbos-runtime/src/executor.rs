@@ -162,6 +162,7 @@ impl Executor {
         self.holds_lease.store(holds, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn holds_lease(&self) -> bool {
         self.holds_lease.load(Ordering::Relaxed)
     }

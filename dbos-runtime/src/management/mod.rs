@@ -1,6 +1,9 @@
 //! What people and programs may do to workflows from outside: list them, look into them, cancel them,
 //! resume them. A running engine does it, or a terminal that has nothing but the database.
 
+// Some of it is for terminals and the admin server alone, which come with the feature.
+#![cfg_attr(not(feature = "http"), allow(dead_code, unused_imports))]
+
 mod cancel;
 mod details;
 mod report;

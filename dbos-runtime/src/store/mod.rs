@@ -57,6 +57,7 @@ impl Store {
 
     /// Opens the configured database for somebody who runs no workflows: nothing is created, and
     /// tables that are missing or too old are an error.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))] // what it stands on is part of each database
     pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
         let store = Self::open_or(config, 1, Missing::Refuse).await?;
         store.backend.check().await?;
@@ -111,6 +112,7 @@ impl Store {
     }
 
     /// Whether the database answers now.
+    #[cfg(feature = "http")]
     pub(crate) async fn answers(&self) -> bool {
         let statement = Statement::new("SELECT 1 AS found");
         self.run(Access::Read, &statement).await.is_ok()
