@@ -30,9 +30,9 @@ fn post(port: u16, path: &str) -> (u16, String) {
     ask(port, "POST", path, "Host: localhost")
 }
 
-fn json(answer: (u16, String)) -> Value {
-    assert_eq!(answer.0, 200, "{}", answer.1);
-    serde_json::from_str(&answer.1).expect("JSON")
+fn json((status, body): (u16, String)) -> Value {
+    assert_eq!(status, 200, "{body}");
+    body.parse().expect("JSON")
 }
 
 fn message((status, body): (u16, String)) -> (u16, String) {
@@ -74,9 +74,9 @@ pub(crate) fn the_admin_server_does_what_the_terminal_does() {
     let list = program.command(&["workflow", "list", "--json", "--oldest-first"]).output;
     let same = json(get(admin, "/workflows?oldest_first=true"));
     assert_eq!(same, serde_json::from_str::<Value>(&list).expect("JSON"));
-    let some = json(get(admin, "/workflows?id_prefix=w-&status=pending&status=ERROR&name=waits&limit=1&after=w-2"));
-    assert_eq!(some.as_array().map(Vec::len), Some(1));
-    assert_eq!(some[0]["workflow_id"], "w-1");
+    let first = json(get(admin, "/workflows?id_prefix=w-&status=pending&status=ERROR&name=waits&limit=1&after=w-2"));
+    assert_eq!(first.as_array().map(Vec::len), Some(1));
+    assert_eq!(first[0]["workflow_id"], "w-1");
 
     let one = program.command(&["workflow", "get", "w 3", "--json"]).output;
     assert_eq!(json(get(admin, "/workflows/w%203")), serde_json::from_str::<Value>(&one).expect("JSON"));

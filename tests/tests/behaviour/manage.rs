@@ -296,7 +296,7 @@ async fn what_a_dead_program_left_is_resumed_for_the_next_one(database: Database
     app.crash().await;
     // Another application on the same database, which does not recover it.
     let mut stranger = config(&database);
-    stranger.application = "stranger".to_owned();
+    "stranger".clone_into(&mut stranger.application);
     let stranger = App::launch(stranger).await;
 
     stranger.run(async { DBOS::resume_workflow("w").await.unwrap() }).await;
@@ -319,7 +319,7 @@ async fn another_program_takes_up_what_is_resumed(database: Database) {
     }
     let worker = App::launch(settings).await;
     let mut stranger = config(&database);
-    stranger.application = "stranger".to_owned();
+    "stranger".clone_into(&mut stranger.application);
     let stranger = App::launch(stranger).await;
 
     stranger.run(async { DBOS::resume_workflow("waits").await.unwrap() }).await;
