@@ -11,10 +11,14 @@ use crate::context::{Place, current_run, engine, place};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
+use crate::management::{self, CancelWorkflow};
 use crate::message::{self, Send, Topic};
 use crate::registry::codec_for;
 use crate::step::{self, StepCall};
-use crate::workflow::{self, Start, WorkflowCall, WorkflowHandle};
+use crate::store::listing::WorkflowFilter;
+use crate::store::steps::StepStatus;
+use crate::store::workflow_row::WorkflowStatus;
+use crate::workflow::{Start, WorkflowCall, WorkflowHandle};
 
 /// The durable operations. Inside a workflow they are recorded and replayed; most work outside too.
 #[derive(Clone, Copy, Debug)]
@@ -199,13 +203,62 @@ impl DBOS {
         }
     }
 
-    /// Cancels a workflow unless it has ended. Its code stops within a second wherever it runs, and
-    /// nothing it does after this is recorded.
+    /// Cancels a workflow unless it has ended; [`with_children`](CancelWorkflow::with_children) those
+    /// it started too. Its code stops within a second wherever it runs, and nothing it does after this
+    /// is recorded. In a workflow it is a step.
     ///
     /// # Errors
     ///
-    /// [`Error::NonExistentWorkflow`], [`Error::NotLaunched`].
-    pub async fn cancel_workflow(workflow_id: impl AsRef<str>) -> Result<()> {
-        workflow::cancel(&*engine()?, workflow_id.as_ref()).await
+    /// When awaited: [`Error::NonExistentWorkflow`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn cancel_workflow(workflow_id: impl Into<String>) -> CancelWorkflow {
+        management::cancel_workflow(workflow_id.into())
+    }
+
+    /// Lets a workflow go on after its last recorded step, here or in any live program with its code:
+    /// one that was cancelled, was set aside, or waits in a queue. Its attempts count anew, and of a
+    /// timeout it has all. One that has ended by itself stays as it is. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`]; [`Error::StillRunning`] unless the program that
+    /// runs it is known to be gone; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn resume_workflow(workflow_id: impl Into<String>) -> StepCall<'static, Result<()>> {
+        management::resume_workflow(workflow_id.into())
+    }
+
+    /// The workflows that fit `filter`, a page at a time: [`WorkflowFilter::after`] asks for the next.
+    /// In a workflow it is a step: a replay sees the list as it was.
+    ///
+    /// ```no_run
+    /// # async fn example() -> dbos::Result<()> {
+    /// use dbos::{DBOS, Status, WorkflowFilter};
+    ///
+    /// let set_aside = WorkflowFilter::new().status(Status::MaxRecoveryAttemptsExceeded);
+    /// for workflow in DBOS::list_workflows(set_aside).await? {
+    ///     DBOS::resume_workflow(workflow.workflow_id).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`]. A row that cannot be read is no
+    /// error: it is listed as far as it can be.
+    #[track_caller]
+    pub fn list_workflows(filter: WorkflowFilter) -> StepCall<'static, Result<Vec<WorkflowStatus>>> {
+        management::list_workflows(filter)
+    }
+
+    /// The recorded steps of a workflow, in the order of their calls. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`], [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn list_steps(workflow_id: impl Into<String>) -> StepCall<'static, Result<Vec<StepStatus>>> {
+        management::list_steps(workflow_id.into())
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Closing, Executor, Parts, Signal};
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
-use crate::service::{forgotten, listener, recovery};
+use crate::service::{forgotten, internal_queue, listener, recovery};
 use crate::store::Store;
 use crate::store::workflows::Stranded;
 use crate::wakeup::Wakeups;
@@ -102,6 +102,7 @@ impl Engine {
         let mut services = vec![
             tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
+            tokio::spawn(internal_queue::run(Arc::clone(&executor))),
         ];
         if config.listens() {
             services.push(tokio::spawn(listener::run(Arc::clone(&executor))));

@@ -42,9 +42,7 @@ pub enum Error {
         message: String,
     },
     /// The workflow was recovered more often than its limit allows and waits for a person.
-    #[error(
-        "workflow `{workflow}` was recovered too often and was set aside; mend the cause and start it under another id"
-    )]
+    #[error("workflow `{workflow}` was recovered too often and was set aside; mend the cause and resume it")]
     DeadLettered {
         /// The workflow set aside.
         workflow: String,
@@ -54,6 +52,17 @@ pub enum Error {
     NonExistentWorkflow {
         /// The id that was asked for.
         workflow: String,
+    },
+    /// The workflow cannot be resumed, because somebody runs it or may run it.
+    #[error(
+        "workflow `{workflow}` is in the hands of executor `{executor}`, which is not known to be gone; \
+         if the workflow is stuck, cancel it first and resume it then"
+    )]
+    StillRunning {
+        /// The workflow that was to be resumed.
+        workflow: String,
+        /// The executor that has it.
+        executor: String,
     },
     /// The id belongs to a run of another workflow function.
     #[error("workflow id `{workflow}` belongs to `{recorded}`, so `{called}` cannot start under it; use another id")]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -104,6 +105,8 @@ pub(crate) struct Executor {
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: watch::Sender<Closing>,
+    /// Whether the lease is known to hold, so that what is started here is not another's.
+    holds_lease: AtomicBool,
 }
 
 /// What an executor is made of, apart from what it makes itself.
@@ -142,6 +145,7 @@ impl Executor {
             starting: Arc::default(),
             stuck: Mutex::default(),
             closing: watch::Sender::new(Closing::No),
+            holds_lease: AtomicBool::new(true),
         })
     }
 
@@ -152,6 +156,15 @@ impl Executor {
     /// Takes another id, because work under the old one belongs to others now.
     pub(crate) fn rename(&self, id: String) {
         *self.id.lock().expect("no panic while held") = id;
+    }
+
+    pub(crate) fn note_lease(&self, holds: bool) {
+        self.holds_lease.store(holds, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn holds_lease(&self) -> bool {
+        self.holds_lease.load(Ordering::Relaxed)
     }
 
     pub(crate) fn claimant(&self) -> Claimant {

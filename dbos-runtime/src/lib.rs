@@ -117,9 +117,10 @@
 //! # Running it
 //!
 //! [`#[dbos::main]`](macro@main) keeps its data in an SQLite file named after the program, or in the database that
-//! `DBOS_DATABASE_URL` names, and answers on port 3000 of this computer. `--help` lists the rest. To be the master of
-//! your own `main`, call [`DBOS::launch`] with a [`Config`], then [`serve`], or merge [`http::router`] into an axum
-//! application.
+//! `DBOS_DATABASE_URL` names, and answers on port 3000 of this computer. It is its own tool as well:
+//! `workflow list`, `get`, `steps`, `cancel` and `resume` look after its workflows, as [`DBOS::list_workflows`] and its
+//! like do in code. `--help` lists the rest. To be the master of your own `main`, call [`DBOS::launch`] with a [`Config`],
+//! then [`serve`], or merge [`http::router`] into an axum application.
 //!
 //! # Cargo features
 //!
@@ -140,6 +141,7 @@ mod app;
 #[cfg(feature = "http")]
 pub mod http;
 mod dbos;
+mod management;
 mod engine;
 mod service;
 mod select;
@@ -178,13 +180,16 @@ pub use failpoint::{Failpoints, Side};
 #[cfg(feature = "http")]
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
+pub use management::CancelWorkflow;
 pub use message::{Send, Topic};
 pub use status::Status;
 pub use step::StepCall;
 pub use store::backend::Dialect;
 pub use store::connection::Isolation;
+pub use store::listing::WorkflowFilter;
+pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
-pub use store::workflows::WorkflowStatus;
+pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
 pub use workflow::{Start, WorkflowCall, WorkflowHandle};
 

@@ -26,7 +26,7 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Pending,
         Self::Success,
         Self::Error,

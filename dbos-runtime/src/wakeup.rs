@@ -15,6 +15,8 @@ pub(crate) enum Fact {
     Event { workflow: String, key: String },
     /// A workflow ended.
     Ended { workflow: String },
+    /// A workflow was put into a queue.
+    Enqueued { queue: String },
 }
 
 /// The waiters of one process, by fact. Clones share their waiters.

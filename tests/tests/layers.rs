@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["app", "main"],
     &["http"],
     &["dbos"],
+    &["management"],
     &["engine"],
     &["service"],
     &["select"],

@@ -9,6 +9,7 @@ use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Application;
 use super::settings::{KEYS, Key, Settings};
+use super::workflow::WorkflowFlags;
 
 /// What was asked for, and how.
 pub(super) struct CommandLine {
@@ -17,7 +18,7 @@ pub(super) struct CommandLine {
 }
 
 /// The commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum Command {
     /// Run the workflows and answer requests (the default)
     Start,
@@ -33,6 +34,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at workflows in the database, cancel and resume them
+    Workflow(WorkflowFlags),
 }
 
 /// The flags, which every command takes.
@@ -140,6 +143,15 @@ mod tests {
 
     #[test]
     fn mistakes_end_the_program() {
+        for words in [
+            "shop workflow",
+            "shop workflow cancel",
+            "shop workflow list --limit 0",
+            "shop workflow list --status PAUSED",
+            "shop workflow list --since yesterday",
+        ] {
+            assert!(read(words).is_none(), "{words}");
+        }
         for words in ["shop strat", "shop --port", "shop --prot 1", "shop --help", "shop --version"] {
             assert!(read(words).is_none(), "{words}");
         }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use super::print;
 use crate::Result;
 use crate::catalog::Catalog;
-use crate::http::route::{Route, router_of, routes as registered};
+use crate::http;
+use crate::http::route::{Route, routes as registered};
 use crate::registry::{Function, StepFunction, workflows};
 
 /// Prints every endpoint with its function and place.
 pub(super) fn routes() -> Result<ExitCode> {
     let routes = registered();
-    router_of(&routes).map(drop)?;
+    http::router().map(drop)?;
     let wide = widest(routes.iter().map(|route| route.path));
     for route in routes {
         let Route { method, path, function, file, line, .. } = route;

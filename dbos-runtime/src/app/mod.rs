@@ -1,5 +1,6 @@
 //! The program around an application: its command line, settings, logs, start and end.
 
+mod admin;
 mod command;
 mod listing;
 mod logging;
@@ -8,6 +9,7 @@ mod shutdown;
 mod signals;
 mod start;
 mod supervise;
+mod workflow;
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -24,6 +26,9 @@ use settings::Settings;
 use shutdown::Shutdown;
 
 pub use start::serve;
+
+/// The exit code of a command that could not do what it was asked to, or not all of it.
+const NOT_DONE: u8 = 1;
 
 /// The exit code of a program that cannot run as it is set up. Its supervisor does not try again.
 const UNUSABLE: u8 = 2;
@@ -105,6 +110,7 @@ fn obey(command: Command, application: &Application, flags: &Flags, settings: Se
         Command::Migrate => migrate(&settings),
         Command::Routes => listing::routes(),
         Command::Functions => listing::functions(),
+        Command::Workflow(flags) => workflow::run(&settings, flags),
         Command::Config { json } => {
             settings::print(&settings, json);
             Ok(ExitCode::SUCCESS)
@@ -129,10 +135,13 @@ fn prepare(application: &Application, flags: &Flags) -> crate::Result<Settings> 
     Ok(settings)
 }
 
-/// A supervised program that had already run once may find its database back on the next try.
 fn exit_code(error: &Error) -> u8 {
-    let transient = matches!(error, Error::Database { .. }) && supervise::restarts() > 0;
-    if transient { 1 } else { UNUSABLE }
+    match error {
+        Error::NonExistentWorkflow { .. } => NOT_DONE,
+        // A supervised program that had already run once may find its database back on the next try.
+        Error::Database { .. } if supervise::restarts() > 0 => NOT_DONE,
+        _ => UNUSABLE,
+    }
 }
 
 fn migrate(settings: &Settings) -> crate::Result<ExitCode> {

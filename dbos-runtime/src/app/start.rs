@@ -7,13 +7,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
+use futures_util::future::OptionFuture;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::admin::Admin;
 use super::settings::Settings;
 use super::{Application, Shutdown, listing, print, runtime};
 use crate::http::server::Server;
 use crate::http::{self, ServerOptions};
 use crate::{DBOS, Engine, Result};
+
+/// What a program's port is chosen by.
+const CHOSEN_BY: &str = "--port or PORT";
 
 /// How many fifths of the drain time open requests may use; the rest is for handing workflows back.
 const REQUESTS_SHARE: u32 = 4;
@@ -30,8 +36,15 @@ const REQUESTS_SHARE: u32 = 4;
 /// one route.
 pub async fn serve(engine: Engine, options: ServerOptions) -> Result<()> {
     let (shutdown, router, drain) = (Shutdown::listen()?, http::router()?, options.drain);
-    let server = Server::bind(options).await?;
-    serve_on(server, router, engine, drain, &shutdown).await
+    let server = Server::bind(options, CHOSEN_BY).await?;
+    serve_on(Ports { server, router, admin: None }, engine, drain, &shutdown).await
+}
+
+/// The ports of a program, taken and not served yet.
+struct Ports {
+    server: Server,
+    router: Router,
+    admin: Option<Admin>,
 }
 
 /// The `start` command.
@@ -47,7 +60,8 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
     let shutdown = Shutdown::listen()?;
     let router = http::router()?;
     // The port first: a program that cannot have it must not take over anyone's workflows.
-    let server = Server::bind(settings.server.clone()).await?;
+    let server = Server::bind(settings.server.clone(), CHOSEN_BY).await?;
+    let ports = Ports { server, router, admin: Admin::bind(&settings).await? };
     let drain = settings.server.drain;
     let engine = tokio::select! {
         launched = DBOS::launch(settings.engine) => launched?,
@@ -61,18 +75,21 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
         engine.shutdown().await;
         return Err(error);
     }
-    announce(application, &engine, server.address());
-    serve_on(server, router, engine, drain, &shutdown).await
+    announce(application, &engine, &ports);
+    serve_on(ports, engine, drain, &shutdown).await
 }
 
-fn announce(application: &Application, engine: &Engine, address: SocketAddr) {
+fn announce(application: &Application, engine: &Engine, ports: &Ports) {
     let (id, version, database) = (engine.executor_id(), engine.application_version(), engine.database());
     print(&format!("Workflow executor initialized ({id}, version {version}, {database})"));
     print("HTTP endpoints supported:");
     for endpoint in listing::endpoints() {
         print(&endpoint);
     }
-    print(&format!("{} is running at {}", application.name, url(address)));
+    if let Some(admin) = &ports.admin {
+        print(&format!("Admin server: {}", url(admin.address())));
+    }
+    print(&format!("{} is running at {}", application.name, url(ports.server.address())));
 }
 
 /// An address to type into a browser.
@@ -83,12 +100,29 @@ fn url(address: SocketAddr) -> String {
     format!("http://{host}:{}", address.port())
 }
 
-async fn serve_on(server: Server, router: Router, engine: Engine, drain: Duration, shutdown: &Shutdown) -> Result<()> {
-    let scope = engine.clone();
-    let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let engine = scope.clone();
+async fn serve_on(ports: Ports, engine: Engine, drain: Duration, shutdown: &Shutdown) -> Result<()> {
+    let Ports { server, router, admin } = ports;
+    let router = in_engine(router, &engine);
+    let (ended, end) = oneshot::channel::<()>();
+    let administered = admin.map(|admin| admin.run(&engine, async { end.await.unwrap_or_default() }));
+    let served = async {
+        serve_until(server, router, &engine, drain, shutdown).await;
+        drop(ended);
+    };
+    tokio::join!(served, OptionFuture::from(administered));
+    Ok(())
+}
+
+/// The routes with `engine` as the current one.
+pub(super) fn in_engine(router: Router, engine: &Engine) -> Router {
+    let engine = engine.clone();
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let engine = engine.clone();
         async move { engine.scope(next.run(request)).await }
-    }));
+    }))
+}
+
+async fn serve_until(server: Server, router: Router, engine: &Engine, drain: Duration, shutdown: &Shutdown) {
     // Workflows are handed back while open requests are being answered: others need not wait for those.
     let handed_back = async {
         shutdown.requested().await;
@@ -100,5 +134,4 @@ async fn serve_on(server: Server, router: Router, engine: Engine, drain: Duratio
     if timeout(left, engine.shutdown()).await.is_err() {
         tracing::warn!("the engine did not shut down in time; its workflows go on where their steps are recorded");
     }
-    Ok(())
 }

@@ -75,6 +75,19 @@ impl Arguments {
         from_text(name, self.query.get(name)?)
     }
 
+    /// Every value that the query gives to `name`.
+    pub(crate) fn query_values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.query.values(name)
+    }
+
+    /// Refuses a query with any name but these: a filter with a typing mistake would let everything pass.
+    pub(crate) fn check_query(&self, known: &[&str]) -> Result<(), HttpError> {
+        match self.query.names().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(HttpError::new(400, format!("there is no argument `{name}` here"))),
+        }
+    }
+
     /// The argument called `name`, from the fields of the body. `null` is as good as missing.
     ///
     /// # Errors

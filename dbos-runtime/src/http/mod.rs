@@ -4,6 +4,7 @@
 //! A program that has an axum application of its own merges [`router`] into it instead of letting
 //! [`serve`](crate::serve) run.
 
+pub(crate) mod admin;
 pub(crate) mod arguments;
 mod body;
 mod chunks;
@@ -11,6 +12,7 @@ pub(crate) mod error;
 mod framing;
 mod guard;
 mod head;
+mod health;
 mod options;
 pub(crate) mod path;
 mod query;

@@ -18,9 +18,18 @@ impl Query {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Every value under `name`.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
     /// The value under `name`, which may be given once only: of two, there is no telling which is meant.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, HttpError> {
-        let mut values = self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let mut values = self.values(name);
         let value = values.next();
         if values.next().is_some() {
             return Err(HttpError::new(400, format!("argument `{name}` is given more than once")));

@@ -14,7 +14,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 
 use super::path::Pattern;
 use super::request::{self, Current};
-use super::{HttpError, service};
+use super::{HttpError, health, service};
 use crate::{Error, Result};
 
 /// What a route's handler is handed: the request, and the path it was declared with.
@@ -69,7 +69,9 @@ pub(crate) fn routes() -> Vec<&'static Route> {
     routes
 }
 
-/// Every route that an attribute declares, as an axum router to merge into one of your own.
+/// Every route that an attribute declares, as an axum router to merge into one of your own; and
+/// `/dbos-healthz` and `/dbos-readyz`, which tell whether the process lives and whether it should be
+/// sent requests.
 ///
 /// It answers 405 with `Allow` on its own paths and leaves every other path to you.
 ///
@@ -78,7 +80,11 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 /// [`Error::Duplicate`] if two functions claim one method and path, naming both;
 /// [`Error::Configuration`] if a path cannot be read.
 pub fn router() -> Result<Router> {
-    router_of(&routes())
+    router_with_health(routes())
+}
+
+pub(crate) fn router_with_health(routes: Vec<&'static Route>) -> Result<Router> {
+    router_of(&health::ROUTES.iter().chain(routes).collect::<Vec<_>>())
 }
 
 pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {

@@ -44,14 +44,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Takes the port.
+    /// Takes the port, which was `chosen_by` these settings.
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] says which address cannot be had, and why.
-    pub(crate) async fn bind(options: ServerOptions) -> Result<Self> {
+    /// [`Error::Configuration`] says which address cannot be had, why, and what to change.
+    pub(crate) async fn bind(options: ServerOptions, chosen_by: &str) -> Result<Self> {
         let host = options.host.trim_start_matches('[').trim_end_matches(']');
-        let refused = |error: io::Error| Error::Configuration(unbound(&options, &error));
+        let refused = |error: io::Error| Error::Configuration(unbound(&options, chosen_by, &error));
         let listener = TcpListener::bind((host, options.port)).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         Ok(Self { listener, address, options })
@@ -95,16 +95,16 @@ impl Server {
     }
 }
 
-fn unbound(options: &ServerOptions, error: &io::Error) -> String {
+fn unbound(options: &ServerOptions, chosen_by: &str, error: &io::Error) -> String {
     let ServerOptions { host, port, .. } = options;
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
-                "cannot listen on {host}:{port}: another program has the port; stop it, or choose another with --port or PORT"
+                "cannot listen on {host}:{port}: another program has the port; stop it, or choose another with {chosen_by}"
             )
         }
         io::ErrorKind::PermissionDenied => {
-            format!("cannot listen on {host}:{port}: this user may not; choose a port above 1023 with --port or PORT")
+            format!("cannot listen on {host}:{port}: this user may not; choose a port above 1023 with {chosen_by}")
         }
         _ => format!("cannot listen on {host}:{port}: {error}"),
     }

@@ -179,6 +179,7 @@ impl Keeper {
     fn fence_if_overdue(&mut self) {
         if self.patience_left().is_zero() {
             self.fenced = true;
+            self.executor.note_lease(false);
             tracing::warn!("the lease cannot be renewed; stopping all workflows before others may start them");
             self.executor.stop_all(&Signal::LostOwnership);
         }
@@ -198,6 +199,7 @@ impl Keeper {
     /// The lease ran out, or had to be given up: what ran here belongs to whoever claims it, this
     /// process under its new name included.
     async fn start_over(&mut self, store: &Store) {
+        self.executor.note_lease(false);
         tracing::warn!(executor = self.identity.executor, "the lease is lost; going on as a new executor");
         self.executor.stop_all(&Signal::LostOwnership);
         if let Err(error) = self.rename(store).await {
@@ -216,6 +218,7 @@ impl Keeper {
         self.identity = identity;
         self.renewed = Instant::now();
         self.fenced = false;
+        self.executor.note_lease(true);
         Ok(())
     }
 

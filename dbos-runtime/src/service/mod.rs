@@ -2,6 +2,7 @@
 
 pub(crate) mod identity;
 pub(crate) mod forgotten;
+pub(crate) mod internal_queue;
 pub(crate) mod lease;
 pub(crate) mod listener;
 pub(crate) mod recovery;

@@ -65,6 +65,7 @@ async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)
     Ok((owner, claimed))
 }
 
+/// Lets a claimed workflow go on here. `from` is for the log: where it comes from.
 pub(super) async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) {
     let workflow = claimed.workflow.clone();
     if let Err(error) = try_to_recover(executor, claimed, owner, from).await {

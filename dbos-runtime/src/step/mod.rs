@@ -6,12 +6,14 @@
 
 mod attempts;
 mod call;
+mod question;
 mod recorded;
 mod sleep;
 mod transaction;
 
 pub use attempts::{Attempts, StepOptions};
 pub use call::{Step, StepCall};
+pub(crate) use question::Question;
 pub(crate) use recorded::{now, random, uuid};
 pub(crate) use sleep::{record_wake_up, sleep};
 pub use transaction::{TransactionOptions, connection};

@@ -47,10 +47,10 @@ impl Dialect {
 }
 
 /// Opens the database that `url` names.
-pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration, pooler: Pooler) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
     match Dialect::of(url)? {
-        Dialect::Postgres => postgres::open(url, pool_size, deadline, pooler).await,
-        Dialect::Sqlite => sqlite::open(url, pool_size, deadline, pooler).await,
+        Dialect::Postgres => postgres::open(url, opening).await,
+        Dialect::Sqlite => sqlite::open(url, opening).await,
     }
 }
 
@@ -69,6 +69,22 @@ pub(crate) enum Access {
     Write,
 }
 
+/// How a database is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) pool_size: u32,
+    pub(crate) deadline: Duration,
+    pub(crate) pooler: Pooler,
+    pub(crate) missing: Missing,
+}
+
+/// What becomes of a database that is not there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Missing {
+    Create,
+    Refuse,
+}
+
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {
     fn dialect(&self) -> Dialect;
@@ -81,6 +97,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// Creates or completes the tables, under a lock against other processes.
     async fn migrate(&self) -> Result<()>;
+
+    /// Refuses tables that are missing or too old, and changes nothing.
+    async fn check(&self) -> Result<()>;
 
     /// Wakes waiters as the database tells news; returns when that link is lost, and at once where
     /// there is none.

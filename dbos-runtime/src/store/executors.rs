@@ -55,6 +55,19 @@ impl Store {
         self.insist("register this executor", Access::Write, &statement).await.map(drop)
     }
 
+    /// The executor with this id, if the table knows it.
+    pub(crate) async fn executor(&self, executor: &str) -> Result<Option<ExecutorRow>> {
+        let statement = Statement::new(
+            "SELECT executor_id, boot_id, lock_path, expires_at_ms
+               FROM dbos_rust.executors
+              WHERE executor_id = $1",
+        )
+        .bind(executor);
+        let rows = self.insist("look for an executor", Access::Read, &statement).await?;
+        let row = rows.first().map(executor_row).transpose();
+        row.map_err(|error| Error::database("look for an executor", error))
+    }
+
     /// Extends our lease, unless it has run out: then others may be taking our work over, and
     /// pretending to be alive again would let both of us run it. One try.
     pub(crate) async fn renew(&self, application: &str, executor: &str, lease_ms: i64) -> sqlx::Result<Renewal> {

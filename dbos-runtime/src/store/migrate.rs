@@ -25,6 +25,17 @@ pub(super) fn check_system_version(found: Option<i64>) -> Result<()> {
     }
 }
 
+pub(super) fn check_complete(system: Option<i64>, own: Option<i64>, needed: &[Migration]) -> Result<()> {
+    check_system_version(system)?;
+    let complete = needed.iter().all(|step| own.is_some_and(|version| version >= step.version));
+    if system.is_some() && complete {
+        return Ok(());
+    }
+    Err(Error::Configuration(
+        "the database lacks tables that this program needs; run the command `migrate` to make them".to_owned(),
+    ))
+}
+
 pub(super) fn failed(step: &Migration, error: sqlx::Error) -> Error {
     Error::database(&format!("apply migration {} ({})", step.version, step.name), error)
 }

@@ -14,18 +14,21 @@ pub(crate) mod writer;
 pub(crate) mod checkpoints;
 pub(crate) mod events;
 pub(crate) mod executors;
+pub(crate) mod internal_queue;
+pub(crate) mod listing;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
 pub(crate) mod starts;
 pub(crate) mod steps;
 pub(crate) mod versions;
+pub(crate) mod workflow_row;
 pub(crate) mod workflows;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backend::{Access, Backend, Dialect};
+use backend::{Access, Backend, Dialect, Missing, Opening};
 use connection::{Connection, Isolation};
 use retry::{Backoff, is_transient};
 use sql::{Row, Statement};
@@ -49,8 +52,22 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the configured database with `pool_size` connections; [`migrate`](Self::migrate) next.
     pub(crate) async fn open(config: &Config, pool_size: u32) -> Result<Self> {
+        Self::open_or(config, pool_size, Missing::Create).await
+    }
+
+    /// Opens the configured database for somebody who runs no workflows: nothing is created, and
+    /// tables that are missing or too old are an error.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))] // what it stands on is part of each database
+    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
+        let store = Self::open_or(config, 1, Missing::Refuse).await?;
+        store.backend.check().await?;
+        Ok(store)
+    }
+
+    async fn open_or(config: &Config, pool_size: u32, missing: Missing) -> Result<Self> {
         let deadline = config.statement_deadline;
-        let backend = backend::open(&config.effective_url(), pool_size, deadline, config.pooler).await?;
+        let opening = Opening { pool_size, deadline, pooler: config.pooler, missing };
+        let backend = backend::open(&config.effective_url(), opening).await?;
         Ok(Self { backend, deadline, failpoints: config.failpoints.clone() })
     }
 
@@ -93,6 +110,13 @@ impl Store {
     /// The statement must be safe to repeat: an answer that was lost may have been a success.
     pub(crate) async fn insist(&self, action: &str, access: Access, statement: &Statement) -> Result<Vec<Row>> {
         insist(action, || self.run(access, statement)).await
+    }
+
+    /// Whether the database answers now.
+    #[cfg(feature = "http")]
+    pub(crate) async fn answers(&self) -> bool {
+        let statement = Statement::new("SELECT 1 AS found");
+        self.run(Access::Read, &statement).await.is_ok()
     }
 
     pub(crate) async fn connect(&self, access: Access) -> sqlx::Result<Connection> {

@@ -17,6 +17,8 @@ use crate::wakeup::{Fact, Wakeups};
 pub(crate) const EVENTS_CHANNEL: &str = "dbos_workflow_events_channel";
 /// Ours: a workflow ended.
 pub(crate) const WORKFLOWS_CHANNEL: &str = "dbos_rust_workflows_channel";
+/// Ours: a workflow was put into a queue.
+pub(crate) const QUEUES_CHANNEL: &str = "dbos_rust_queues_channel";
 
 /// Longest queue of untold news; beyond it, others find out by polling.
 const BACKLOG: usize = 10_000;
@@ -26,7 +28,7 @@ const BATCH: usize = 500;
 #[derive(Clone)]
 pub(crate) struct Notifier {
     wakeups: Wakeups,
-    news: Option<Arc<mpsc::Sender<(&'static str, String)>>>,
+    news: Option<Arc<mpsc::Sender<News>>>,
 }
 
 impl Notifier {
@@ -42,32 +44,48 @@ impl Notifier {
 
     pub(crate) fn told(&self, fact: &Fact) {
         self.wakeups.wake(fact);
-        let news = match fact {
-            Fact::Message { .. } => return, // the trigger's task
-            Fact::Event { workflow, key } => (EVENTS_CHANNEL, format!("{workflow}::{key}")),
-            Fact::Ended { workflow } => (WORKFLOWS_CHANNEL, workflow.clone()),
-        };
-        if let Some(sender) = &self.news {
+        if let (Some(sender), Some(news)) = (&self.news, news(fact)) {
             sender.try_send(news).ok();
         }
     }
 }
 
-async fn tell(store: Store, mut receiver: mpsc::Receiver<(&'static str, String)>) {
+/// Channel and payload.
+type News = (&'static str, String);
+
+fn news(fact: &Fact) -> Option<News> {
+    match fact {
+        Fact::Message { .. } => None, // the trigger's task
+        Fact::Event { workflow, key } => Some((EVENTS_CHANNEL, format!("{workflow}::{key}"))),
+        Fact::Ended { workflow } => Some((WORKFLOWS_CHANNEL, workflow.clone())),
+        Fact::Enqueued { queue } => Some((QUEUES_CHANNEL, queue.clone())),
+    }
+}
+
+/// Tells one fact at once, for a process too short-lived for a [`Notifier`].
+pub(crate) async fn tell_now(store: &Store, fact: &Fact) {
+    if store.dialect() == Dialect::Postgres {
+        announce(store, news(fact).into_iter()).await;
+    }
+}
+
+async fn tell(store: Store, mut receiver: mpsc::Receiver<News>) {
     let mut batch = Vec::new();
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        let (channels, payloads) = batch
-            .drain(..)
-            .map(|(channel, payload)| (Some(channel.to_owned()), Some(payload)))
-            .unzip::<_, _, Vec<_>, Vec<_>>();
-        let statement = Statement::new(
-            "SELECT pg_notify(channel, payload)
-               FROM unnest($1::text[], $2::text[]) AS news(channel, payload)",
-        )
-        .bind(channels)
-        .bind(payloads);
-        if let Err(error) = store.run(Access::Write, &statement).await {
-            tracing::debug!(%error, "could not tell other processes; they will find out by polling");
-        }
+        announce(&store, batch.drain(..)).await;
+    }
+}
+
+async fn announce(store: &Store, news: impl Iterator<Item = News>) {
+    let (channels, payloads) =
+        news.map(|(channel, payload)| (Some(channel.to_owned()), Some(payload))).unzip::<_, _, Vec<_>, Vec<_>>();
+    let statement = Statement::new(
+        "SELECT pg_notify(channel, payload)
+           FROM unnest($1::text[], $2::text[]) AS news(channel, payload)",
+    )
+    .bind(channels)
+    .bind(payloads);
+    if let Err(error) = store.run(Access::Write, &statement).await {
+        tracing::debug!(%error, "could not tell other processes; they will find out by polling");
     }
 }

@@ -2,10 +2,35 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Store;
 use super::backend::Access;
 use super::sql::{Row, Statement};
+use super::workflow_row::Columns;
 use crate::error::{Error, Result};
+
+/// A recorded step as people and programs see it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StepStatus {
+    /// Its number in the order of the calls, from 1.
+    pub step_id: i64,
+    /// The step's function, the child's function, or `DBOS.…` for an operation of the library.
+    pub name: String,
+    /// The child it started or awaited.
+    pub child_workflow_id: Option<String>,
+    /// When it began, in milliseconds since 1970.
+    pub started_at_ms: Option<i64>,
+    /// When it ended; when a sleep will have ended.
+    pub completed_at_ms: Option<i64>,
+    /// What it gave, as it is stored: JSON, unless another library wrote it.
+    pub output: Option<String>,
+    /// The error it gave, as it is stored.
+    pub error: Option<String>,
+    /// The columns that hold what cannot be read, and why. Their fields are as if they were empty.
+    pub unreadable: Vec<String>,
+}
 
 /// What is recorded of one step.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,6 +68,20 @@ impl Store {
         history.map_err(|error| Error::database("read the history of a workflow", error))
     }
 
+    /// The recorded steps of `workflow`, in the order of their calls.
+    pub(crate) async fn list_steps(&self, workflow: &str) -> Result<Vec<StepStatus>> {
+        let statement = Statement::new(
+            "SELECT CAST(function_id AS BIGINT) AS function_id, function_name, child_workflow_id,
+                    started_at_epoch_ms, completed_at_epoch_ms, output, error
+               FROM dbos.operation_outputs
+              WHERE workflow_uuid = $1
+              ORDER BY function_id",
+        )
+        .bind(workflow);
+        let rows = self.insist("list the steps of a workflow", Access::Read, &statement).await?;
+        Ok(rows.iter().map(step_status).collect())
+    }
+
     /// Why a write for `step` was refused.
     pub(crate) async fn explain_refusal(&self, workflow: &str, step: u32) -> Result<Refusal> {
         let statement = Statement::new(
@@ -63,6 +102,20 @@ impl Store {
             None => None,
         };
         Ok(Refusal { owner: row.get("owner_xid").map_err(read)?, recorded })
+    }
+}
+
+fn step_status(row: &Row) -> StepStatus {
+    let mut columns = Columns::of(row);
+    StepStatus {
+        step_id: columns.or_default("function_id"),
+        name: columns.or_default("function_name"),
+        child_workflow_id: columns.read("child_workflow_id"),
+        started_at_ms: columns.read("started_at_epoch_ms"),
+        completed_at_ms: columns.read("completed_at_epoch_ms"),
+        output: columns.read("output"),
+        error: columns.read("error"),
+        unreadable: columns.unreadable,
     }
 }
 

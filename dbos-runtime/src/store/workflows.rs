@@ -2,39 +2,10 @@
 
 use super::backend::{Access, Dialect};
 use super::sql::{Row, Statement};
+use super::workflow_row::WorkflowStatus;
 use super::{Store, insist};
 use crate::error::{Error, Result};
 use crate::status::Status;
-
-/// A workflow as its row tells it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct WorkflowStatus {
-    /// The workflow's id.
-    pub workflow_id: String,
-    /// Its function.
-    pub name: String,
-    /// Where it stands; `None` if another library wrote a status unknown here.
-    pub status: Option<Status>,
-    /// The executor that runs it or ran it last.
-    pub executor_id: Option<String>,
-    /// The application it belongs to.
-    pub application_name: Option<String>,
-    /// The version of the application it was started under.
-    pub application_version: Option<String>,
-    /// How often it was started or recovered.
-    pub recovery_attempts: i64,
-    /// The workflow that started it as a child.
-    pub parent_workflow_id: Option<String>,
-    /// When it was started, in milliseconds since 1970.
-    pub created_at_ms: i64,
-    /// When it ended.
-    pub completed_at_ms: Option<i64>,
-    /// When it is cancelled if it has not ended.
-    pub deadline_ms: Option<i64>,
-    pub(crate) creator: Option<String>,
-    pub(crate) inputs: Option<String>,
-}
 
 /// The end of a workflow, as others read it.
 #[derive(Clone, Debug)]
@@ -82,8 +53,9 @@ impl Store {
     pub(crate) async fn workflow_status(&self, workflow: &str) -> Result<Option<WorkflowStatus>> {
         let statement = Statement::new(
             "SELECT workflow.workflow_uuid, workflow.name, workflow.status, workflow.executor_id,
-                    workflow.application_name, workflow.application_version, workflow.recovery_attempts,
-                    workflow.parent_workflow_id, workflow.created_at, workflow.completed_at,
+                    workflow.application_name, workflow.application_version, workflow.queue_name,
+                    workflow.recovery_attempts, workflow.parent_workflow_id, workflow.created_at, workflow.updated_at,
+                    workflow.started_at_epoch_ms, workflow.completed_at, workflow.workflow_timeout_ms,
                     workflow.workflow_deadline_epoch_ms, workflow.creator_xid,
                     COALESCE(input.inputs, workflow.inputs) AS inputs
                FROM dbos.workflow_status AS workflow
@@ -92,8 +64,7 @@ impl Store {
         )
         .bind(workflow);
         let rows = self.insist("read a workflow", Access::Read, &statement).await?;
-        let status = rows.first().map(workflow_status).transpose();
-        status.map_err(|error| Error::database("read a workflow", error))
+        Ok(rows.first().map(|row| WorkflowStatus { inputs: row.get("inputs").ok(), ..WorkflowStatus::read(row) }))
     }
 
     /// The outcome of `workflow` if it has ended; the outer `None` if there is no such workflow.
@@ -318,12 +289,14 @@ impl Store {
         Ok(lost)
     }
 
-    /// Pending workflows of this application that nobody with the code at hand can run, by version and name.
+    /// Pending and resumed workflows of this application that nobody with the code at hand can run, by version and
+    /// name.
     pub(crate) async fn stranded(&self, application: &str, version: &str) -> Result<Vec<Stranded>> {
         let statement = Statement::new(
             "SELECT workflow.application_version, COALESCE(workflow.name, '') AS name, count(*) AS stranded
                FROM dbos.workflow_status AS workflow
-              WHERE workflow.status = 'PENDING'
+              WHERE (workflow.status = 'PENDING'
+                     OR (workflow.status = 'ENQUEUED' AND workflow.queue_name = '_dbos_internal_queue'))
                 AND workflow.application_name = $1
                 AND workflow.application_version <> $2
                 AND NOT EXISTS
@@ -344,24 +317,6 @@ impl Store {
     }
 }
 
-fn workflow_status(row: &Row) -> sqlx::Result<WorkflowStatus> {
-    Ok(WorkflowStatus {
-        workflow_id: row.text("workflow_uuid")?,
-        name: row.get::<Option<String>>("name")?.unwrap_or_default(),
-        status: row.get::<Option<String>>("status")?.as_deref().and_then(Status::parse),
-        executor_id: row.get("executor_id")?,
-        application_name: row.get("application_name")?,
-        application_version: row.get("application_version")?,
-        recovery_attempts: row.get::<Option<i64>>("recovery_attempts")?.unwrap_or_default(),
-        parent_workflow_id: row.get("parent_workflow_id")?,
-        created_at_ms: row.get("created_at")?,
-        completed_at_ms: row.get("completed_at")?,
-        deadline_ms: row.get("workflow_deadline_epoch_ms")?,
-        creator: row.get("creator_xid")?,
-        inputs: row.get("inputs")?,
-    })
-}
-
 fn stranded(row: &Row) -> sqlx::Result<Stranded> {
     Ok(Stranded { version: row.text("application_version")?, name: row.text("name")?, count: row.get("stranded")? })
 }
@@ -372,7 +327,7 @@ fn outcome(row: &Row) -> sqlx::Result<Option<WorkflowOutcome>> {
     Ok(Some(WorkflowOutcome { status, output: row.get("output")?, error: row.get("error")? }))
 }
 
-fn claimed(rows: &[Row]) -> Vec<Claimed> {
+pub(super) fn claimed(rows: &[Row]) -> Vec<Claimed> {
     rows.iter()
         .map(|row| {
             readable_claim(row).unwrap_or_else(|error| Claimed {

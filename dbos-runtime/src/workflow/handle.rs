@@ -14,8 +14,13 @@ use crate::codec::WorkflowCodec;
 use crate::context::{Place, durable, place};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
-use crate::store::workflows::{WorkflowOutcome, WorkflowStatus};
+use crate::step::Question;
+use crate::store::workflow_row::WorkflowStatus;
+use crate::store::workflows::WorkflowOutcome;
 use crate::wakeup::{Fact, Subscription};
+
+/// What a look at a workflow's row is recorded as.
+const GET_STATUS: &str = "DBOS.getStatus";
 
 /// A workflow that was started, here or elsewhere, now or long ago.
 #[derive(Clone)]
@@ -51,13 +56,18 @@ impl<R: Send + 'static> WorkflowHandle<R> {
         Box::pin(durable(result::result(Arc::clone(&self.executor), self.workflow.clone(), awaited, self.codec)))
     }
 
-    /// The workflow's row, or `None` if no workflow has this id.
+    /// The workflow's row, or `None` if no workflow has this id. Inside another workflow this is a
+    /// step: a replay sees the row as it was.
     ///
     /// # Errors
     ///
     /// [`Error::Database`] if the row cannot be read.
-    pub async fn status(&self) -> Result<Option<WorkflowStatus>> {
-        self.executor.store.workflow_status(&self.workflow).await
+    #[track_caller]
+    pub fn status(&self) -> BoxFuture<'static, Result<Option<WorkflowStatus>>> {
+        let question = Question::here(GET_STATUS);
+        let (asked, workflow) = (Arc::clone(&self.executor), self.workflow.clone());
+        // The handle's own engine, which need not be the one of the code that asks.
+        Box::pin(question.answer(|_| async move { asked.store.workflow_status(&workflow).await }))
     }
 }
 

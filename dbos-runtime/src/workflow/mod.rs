@@ -8,6 +8,8 @@
 //!       claim by ─────┘  │
 //!       another ─────────┘
 //!                     └── claimed too often ───────▶ MAX_RECOVERY_ATTEMPTS_EXCEEDED
+//!
+//!   CANCELLED, MAX_RECOVERY_ATTEMPTS_EXCEEDED ── resume ──▶ ENQUEUED ── claim ──▶ PENDING
 //! ```
 //!
 //! Every arrow is one commit that checks where it starts from, so none is taken twice.
@@ -15,12 +17,10 @@
 mod call;
 mod foreign;
 mod handle;
-mod manage;
 mod result;
 mod run;
 mod start;
 
 pub use call::{Start, WorkflowCall};
 pub use handle::WorkflowHandle;
-pub(crate) use manage::cancel;
 pub(crate) use run::{Execution, spawn};

@@ -20,7 +20,7 @@ use crate::store::insist;
 use crate::store::retry::Backoff;
 use crate::store::starts::{ChildStarted, ParentStep, Start};
 use crate::store::steps::History;
-use crate::store::workflows::WorkflowStatus;
+use crate::store::workflow_row::WorkflowStatus;
 
 /// How long a caller outside a workflow waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);

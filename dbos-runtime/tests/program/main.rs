@@ -2,8 +2,10 @@
 //!
 //! The test binary is also the program: with `PROGRAM` in its environment it runs as one.
 
+mod admin;
 mod logs;
 mod process;
+mod terminal;
 
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -13,11 +15,20 @@ use dbos::__private::{Application, Migrations};
 use libtest_mimic::{Arguments as TestArguments, Trial};
 use rustix::process::Signal;
 
+use admin::{
+    a_draining_program_is_not_ready, a_program_tells_whether_it_lives_and_is_ready,
+    strangers_are_kept_from_the_admin_server, the_admin_server_does_what_the_terminal_does,
+    the_admin_server_is_refused_where_anybody_could_reach_it, the_token_is_asked_for_and_never_told,
+};
 use logs::{
     a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
     every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
 };
 use process::{PROGRAM, Program, SUPERVISED};
+use terminal::{
+    a_list_shows_what_is_asked_for, a_person_and_a_program_see_one_workflow, one_line_tells_what_became_of_each,
+    the_terminal_makes_nothing, what_a_person_cannot_mean_is_refused,
+};
 
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
 const SLOW: Duration = Duration::from_millis(300);
@@ -30,6 +41,25 @@ async fn nothing() -> dbos::Result<()> {
 
 #[dbos::step]
 async fn nothing_much() {}
+
+const GO_ON: dbos::Topic<String> = dbos::Topic::new("go on");
+
+#[dbos::workflow]
+async fn waits(greeting: String) -> dbos::Result<String> {
+    nothing_much().await;
+    let word = dbos::DBOS::recv(GO_ON, Duration::from_hours(1)).await?;
+    Ok(format!("{greeting}, {}", word.unwrap_or_default()))
+}
+
+#[dbos::post_api("/pause/:key")]
+async fn pause_until_told(key: String) -> dbos::Result<()> {
+    dbos::DBOS::start_workflow(waits("hello".to_owned())).workflow_id(key).await.map(drop)
+}
+
+#[dbos::post_api("/go_on/:key/:word")]
+async fn go_on(key: String, word: String) -> dbos::Result<()> {
+    dbos::DBOS::send(key, word, GO_ON).await
+}
 
 #[dbos::get_api("/process")]
 async fn process_id() -> u32 {
@@ -99,6 +129,17 @@ trials! {
     lines_for_programs_are_objects_each
     a_choice_of_lines_never_costs_their_workflow
     a_recovery_names_the_workflow_and_where_it_goes_on
+    a_list_shows_what_is_asked_for
+    a_person_and_a_program_see_one_workflow
+    one_line_tells_what_became_of_each
+    the_terminal_makes_nothing
+    what_a_person_cannot_mean_is_refused
+    a_program_tells_whether_it_lives_and_is_ready
+    a_draining_program_is_not_ready
+    the_admin_server_does_what_the_terminal_does
+    strangers_are_kept_from_the_admin_server
+    the_token_is_asked_for_and_never_told
+    the_admin_server_is_refused_where_anybody_could_reach_it
 }
 
 fn a_program_says_what_it_serves_and_where() {
@@ -110,8 +151,10 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "HTTP endpoints supported:");
     assert_eq!(program.line(), "    POST    :  /crash/:key?");
     assert_eq!(program.line(), "    GET     :  /forever");
+    assert_eq!(program.line(), "    POST    :  /go_on/:key/:word");
     assert_eq!(program.line(), "    POST    :  /log/:id");
     assert_eq!(program.line(), "    POST    :  /panic/:id");
+    assert_eq!(program.line(), "    POST    :  /pause/:key");
     assert_eq!(program.line(), "    GET     :  /process");
     assert_eq!(program.line(), "    GET     :  /slow");
     assert_eq!(program.line(), "    POST    :  /wait/:id");
@@ -248,13 +291,17 @@ fn mistakes_in_the_settings_are_one_sentence() {
 
 fn the_other_commands_print_and_end() {
     let mut routes = Program::supervised(&["routes"]);
-    assert!(routes.line().starts_with("POST    /crash/:key?  crash  "));
+    assert!(routes.line().starts_with("POST    /crash/:key?       crash  "));
     assert_eq!(routes.end(), Some(0));
     let mut functions = Program::start(&["functions"]);
     assert_eq!(functions.end(), Some(0));
     let listed = functions.rest();
     let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
-    assert_eq!(names, ["inner", "nothing", "outer", "panicking", "patient", "knock", "nothing_much"], "{listed}");
+    assert_eq!(
+        names,
+        ["inner", "nothing", "outer", "panicking", "patient", "waits", "knock", "nothing_much"],
+        "{listed}"
+    );
     assert!(listed.starts_with("workflow     inner"), "{listed}");
     let mut migrate = Program::start(&["migrate"]);
     assert_eq!(migrate.line(), "The database is up to date");

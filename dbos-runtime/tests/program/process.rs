@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,32 +27,71 @@ pub(crate) struct Program {
     output: Receiver<String>,
     log: Receiver<String>,
     logged: Vec<String>,
-    /// Kept for as long as the program, if nobody else keeps it.
-    folder: Option<TempDir>,
+    /// Kept for as long as any program in it, if nobody else keeps it.
+    kept: Option<Arc<TempDir>>,
+    folder: PathBuf,
+}
+
+/// What a program that has ended said.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    /// Its standard output.
+    pub(crate) output: String,
+    /// Its standard error.
+    pub(crate) said: String,
 }
 
 impl Program {
     pub(crate) fn start(words: &[&str]) -> Self {
-        Self::in_folder_of_its_own(words, false)
+        Self::in_folder_of_its_own(words, &[])
+    }
+
+    /// With variables of its environment.
+    pub(crate) fn start_with(words: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::in_folder_of_its_own(words, environment)
     }
 
     pub(crate) fn supervised(words: &[&str]) -> Self {
-        Self::in_folder_of_its_own(words, true)
+        Self::in_folder_of_its_own(words, &[(SUPERVISED, "1")])
     }
 
     /// Starts it in `folder`, with `variables` in its environment.
     pub(crate) fn start_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::spawn(folder, words, variables, false)
+        Self::spawn(folder, words, variables)
     }
 
-    fn in_folder_of_its_own(words: &[&str], supervised: bool) -> Self {
+    fn in_folder_of_its_own(words: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut program = Self::spawn(folder.path(), words, &[], supervised);
-        program.folder = Some(folder);
+        let mut program = Self::spawn(folder.path(), words, variables);
+        program.kept = Some(Arc::new(folder));
         program
     }
 
-    fn spawn(folder: &Path, words: &[&str], variables: &[(&str, &str)], supervised: bool) -> Self {
+    /// Another one in the same folder, and so on the same database.
+    pub(crate) fn beside(&self, words: &[&str]) -> Self {
+        let mut program = Self::spawn(&self.folder, words, &[]);
+        program.kept.clone_from(&self.kept);
+        program
+    }
+
+    /// The same for a command that prints and ends.
+    pub(crate) fn command(&self, words: &[&str]) -> Ended {
+        self.beside(words).ended()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> Ended {
+        let code = self.end();
+        let output: Vec<_> = self.output.iter().collect();
+        Ended { code, output: output.join("\n"), said: self.said() }
+    }
+
+    /// How many files it has made.
+    pub(crate) fn files(&self) -> usize {
+        std::fs::read_dir(&self.folder).expect("a folder").count()
+    }
+
+    fn spawn(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this binary's path"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("DBOS_") || name == "PORT" || name == "HOST" || name == "RUST_LOG" {
@@ -60,13 +100,10 @@ impl Program {
         }
         command.args(words).current_dir(folder).env(PROGRAM, "1").stdin(Stdio::null());
         command.envs(variables.iter().copied());
-        if supervised {
-            command.env(SUPERVISED, "1");
-        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let output = lines(child.stdout.take().expect("standard output is piped"));
         let log = lines(child.stderr.take().expect("standard error is piped"));
-        Self { child, output, log, logged: Vec::new(), folder: None }
+        Self { child, output, log, logged: Vec::new(), kept: None, folder: folder.to_owned() }
     }
 
     /// The next line of its output.
@@ -86,6 +123,15 @@ impl Program {
             self.logged.push(line.clone());
             if found {
                 return line;
+            }
+        }
+    }
+
+    /// The port of its admin server, once it has said it.
+    pub(crate) fn admin_port(&mut self) -> u16 {
+        loop {
+            if let Some((_, port)) = self.line().split_once("Admin server: http://localhost:") {
+                return port.parse().expect("a port");
             }
         }
     }
@@ -153,8 +199,13 @@ pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
 
 /// Sends a request; the answer is read with [`answer`].
 pub(crate) fn ask(port: u16, method: &str, path: &str) -> TcpStream {
+    ask_with(port, method, path, "Host: localhost")
+}
+
+/// The same with these headers.
+pub(crate) fn ask_with(port: u16, method: &str, path: &str, headers: &str) -> TcpStream {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("the program listens");
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).expect("the program reads");
     socket
 }

@@ -3,12 +3,16 @@
 //! It starts a workflow for each file that appears in the folder `INBOX`, named like the file; writes
 //! what its bodies do into the ledger `LEDGER`, with its process number; and holds every workflow at
 //! the gate until the file `GATE` exists.
+//!
+//! With arguments it is a generated program with that command line.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
+use dbos::__private::{Application, Migrations};
 use dbos::{Config, DBOS, Error, Result, Tx, step, transaction, workflow};
 use dbos_testkit::Ledger;
 
@@ -75,8 +79,24 @@ async fn empty(inbox: &Path) -> Result<()> {
     Ok(())
 }
 
+fn main() -> ExitCode {
+    if std::env::args().len() > 1 {
+        return dbos::__private::run(Application {
+            name: "walker",
+            version: "1.0.0",
+            migrations: Migrations::default(),
+            supervise: false,
+            started: || Box::pin(async { Ok(()) }),
+        });
+    }
+    match wait_for_work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn wait_for_work() -> Result<()> {
     let mut config = Config::new("walker").database_url(variable("DATABASE"));
     if let Ok(lease) = std::env::var("LEASE_MS") {
         config.lease = Duration::from_millis(lease.parse().expect("a number of milliseconds"));

@@ -22,6 +22,7 @@ mod children;
 mod events;
 mod fence;
 mod foreign_waits;
+mod manage;
 mod messages;
 mod model;
 mod recovery;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         retry::CASES,
         sleep::CASES,
         cancel::CASES,
+        manage::CASES,
         select::CASES,
         if through_a_pooler { &[] } else { wakeups::CASES },
         recovery::CASES,

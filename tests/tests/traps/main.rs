@@ -18,6 +18,7 @@ mod budget;
 mod busy_file;
 mod cancelled;
 mod durability;
+mod health;
 mod lease;
 mod mutated_rows;
 mod new_code;
@@ -25,6 +26,7 @@ mod notify;
 mod one_bad_row;
 mod outage;
 mod secrets;
+mod terminal;
 mod two_processes;
 mod unknown_commit;
 mod user_errors;
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
         notify::CASES,
         budget::CASES,
         two_processes::CASES,
+        terminal::CASES,
+        health::CASES,
         lease::CASES,
         durability::CASES,
         new_code::CASES,

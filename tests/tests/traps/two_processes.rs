@@ -14,7 +14,7 @@ behaviours! { two_processes:
     killed_again_and_again_all_workflows_end_once within 120,
 }
 
-const ENDED: &str = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'";
+pub(crate) const ENDED: &str = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'";
 const PASSED: &str = "SELECT count(*) FROM passed";
 
 pub(crate) const WALKER: &str = env!("CARGO_BIN_EXE_walker");
@@ -35,7 +35,7 @@ impl Place {
     }
 
     /// Launches a process with an inbox of its own.
-    async fn launch(&self, name: &str, lease: Duration) -> Process {
+    pub(crate) async fn launch(&self, name: &str, lease: Duration) -> Process {
         self.launch_as(Program::new(WALKER), name, lease).await
     }
 
@@ -62,11 +62,11 @@ impl Place {
         fs::write(self.folder.path().join("gate"), "").unwrap();
     }
 
-    fn times(&self, what: &str) -> usize {
+    pub(crate) fn times(&self, what: &str) -> usize {
         self.ledger.lines().unwrap().iter().filter(|line| line.starts_with(what)).count()
     }
 
-    async fn until_times(&self, what: &str, times: usize) {
+    pub(crate) async fn until_times(&self, what: &str, times: usize) {
         let mut looks = tokio::time::interval(Duration::from_millis(10));
         while self.times(what) < times {
             looks.tick().await;

@@ -13,6 +13,7 @@ use std::fmt;
 use super::command::Flags;
 use super::logging::LogOptions;
 use crate::http::ServerOptions;
+use crate::http::admin::AdminToken;
 use crate::{Config, Error, Result};
 use file::File;
 
@@ -24,10 +25,22 @@ pub(super) use print::print;
 pub(super) struct Settings {
     pub(super) engine: Config,
     pub(super) server: ServerOptions,
+    pub(super) admin: AdminSettings,
     pub(super) log: LogOptions,
     /// Where each key was found that has not its default.
     sources: BTreeMap<&'static str, Source>,
 }
+
+/// The admin server's settings. Without a port there is none.
+#[derive(Clone)]
+pub(super) struct AdminSettings {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) token: Option<AdminToken>,
+}
+
+/// The one setting that is a variable only: a flag could be seen by others, and a file is kept.
+const ADMIN_TOKEN: &str = "DBOS_ADMIN_TOKEN";
 
 /// Where a value was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,7 +68,8 @@ impl Settings {
         let mut engine = Config::new(name);
         engine.database_url = Some(engine.effective_url());
         let (server, log) = (ServerOptions::default(), LogOptions::default());
-        Self { engine, server, log, sources: BTreeMap::new() }
+        let admin = AdminSettings { host: server.host.clone(), port: None, token: None };
+        Self { engine, server, admin, log, sources: BTreeMap::new() }
     }
 
     /// Gathers the settings; an environment variable that is empty counts as absent.
@@ -67,6 +81,10 @@ impl Settings {
                 settings.set(key, &value, source)?;
             }
         }
+        let token = environment(ADMIN_TOKEN).map(|token| AdminToken::new(&token)).transpose();
+        settings.admin.token = token.map_err(|reason| {
+            Error::Configuration(format!("the environment variable {ADMIN_TOKEN} is refused: {reason}"))
+        })?;
         settings.check()?;
         Ok(settings)
     }

@@ -125,6 +125,17 @@ fn a_statement_may_not_outlast_the_lease() {
 }
 
 #[test]
+fn the_admin_token_is_a_variable_that_is_never_shown() {
+    let token = ("DBOS_ADMIN_TOKEN", "0123456789abcdef");
+    let settings = read(&flags(&[("admin_port", "5")]), &[token], "").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((settings.admin.port, settings.admin.token.is_some()), (Some(5), true));
+    assert!(KEYS.iter().all(|key| key.shown(&settings).is_none_or(|shown| !shown.contains(token.1))));
+
+    let refused = refusal(&flags(&[]), &[("DBOS_ADMIN_TOKEN", "secret")], "");
+    assert!(refused.contains("fewer than 16 characters") && !refused.contains("secret"), "{refused}");
+}
+
+#[test]
 fn variables_that_are_nearly_ours_are_told_apart_from_others() {
     let variables = ["DBOS_POOLSIZE", "DBOS_POOL_SIZE", "DBOS_CONDUCTOR_KEY", "PROT", "DBOS__VMID"];
 

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::{TestServer, route};
-use crate::http::route::{Route, router_of};
+use crate::http::route::{Route, router_of, router_with_health};
 use crate::http::{Html, HttpError, IntoResponse};
 use crate::{Error, Result};
 
@@ -176,4 +176,19 @@ fn a_route_that_is_claimed_twice_is_refused_naming_both_places() {
         let error = router_of(&routes).expect_err("a duplicate").to_string();
         assert!(error.contains("shop.rs:1") && error.contains("shop.rs:2"), "{error}");
     }
+}
+
+#[test]
+fn a_route_on_the_path_of_a_health_check_is_refused() {
+    static MINE: Route = Route {
+        path: "/dbos-healthz",
+        method: "GET",
+        function: "mine",
+        module: "shop",
+        file: "shop.rs",
+        line: 7,
+        handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+    };
+    let error = router_with_health(vec![&MINE]).expect_err("the path is taken").to_string();
+    assert!(error.contains("health check") && error.contains("shop.rs:7"), "{error}");
 }

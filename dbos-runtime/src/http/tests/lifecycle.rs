@@ -156,8 +156,10 @@ async fn a_request_that_outlives_the_drain_is_cut_off() {
 async fn a_port_that_is_taken_is_named() {
     let server = TestServer::start(ROUTES).await;
     let port = server.address.port();
-    let error =
-        Server::bind(ServerOptions { port, ..ServerOptions::default() }).await.expect_err("a busy port").to_string();
+    let error = Server::bind(ServerOptions { port, ..ServerOptions::default() }, "--port or PORT")
+        .await
+        .expect_err("a busy port")
+        .to_string();
     assert!(error.starts_with(&format!("cannot listen on 127.0.0.1:{port}: another program has the port")), "{error}");
 }
 

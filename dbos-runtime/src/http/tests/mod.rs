@@ -68,7 +68,7 @@ impl TestServer {
     async fn start_with(routes: &[&'static Route], options: ServerOptions) -> Self {
         let app = router_of(routes).expect("good routes");
         let drain = options.drain;
-        let server = Server::bind(ServerOptions { port: 0, ..options }).await.expect("a free port");
+        let server = Server::bind(ServerOptions { port: 0, ..options }, "--port or PORT").await.expect("a free port");
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(async move {

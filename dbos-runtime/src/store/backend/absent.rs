@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Backend;
-use crate::config::Pooler;
+use super::{Backend, Opening};
 use crate::error::{Error, Result};
 use crate::store::connection::Isolation;
 use crate::store::sql::Statement;
@@ -27,7 +26,7 @@ pub trait FromItsRow {}
 
 impl<T> FromItsRow for T {}
 
-pub(crate) async fn open(url: &str, _pool_size: u32, _deadline: Duration, _pooler: Pooler) -> Result<Arc<dyn Backend>> {
+pub(crate) async fn open(url: &str, _: Opening) -> Result<Arc<dyn Backend>> {
     Err(not_compiled_in(url))
 }
 

@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
 
-use super::{Access, Backend, Dialect};
+use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::config::Pooler;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
-use crate::store::notify::{EVENTS_CHANNEL, WORKFLOWS_CHANNEL};
+use crate::store::notify::{EVENTS_CHANNEL, QUEUES_CHANNEL, WORKFLOWS_CHANNEL};
 use crate::store::pool::Pool;
 use crate::store::within;
 use crate::wakeup::{Fact, Wakeups};
@@ -49,8 +49,8 @@ struct Postgres {
     pooler: Pooler,
 }
 
-pub(super) async fn open(url: &str, pool_size: u32, deadline: Duration, pooler: Pooler) -> Result<Arc<dyn Backend>> {
-    Ok(Arc::new(Postgres::open(url, pool_size, deadline, pooler).await?))
+pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(Postgres::open(url, opening).await?))
 }
 
 /// Any folder of this machine will do: a lock proves something to those who run on it.
@@ -61,17 +61,16 @@ pub(super) fn lock_folder(_url: &str, boot_id: &str) -> Result<PathBuf> {
 
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
-    async fn open(url: &str, pool_size: u32, deadline: Duration, pooler: Pooler) -> Result<Self> {
+    async fn open(url: &str, opening: Opening) -> Result<Self> {
+        let Opening { pool_size, deadline, pooler, .. } = opening;
         let options = url::read(url)?.disable_statement_logging();
         let options = match pooler {
             Pooler::None => options.options(SETTINGS),
             // A pooler refuses what it cannot set for each transaction anew.
             Pooler::Transaction => options.extra_float_digits(None).statement_cache_capacity(0),
         };
-        let created =
-            within(deadline.max(FIRST_CONNECTION), async { Ok(create_database_if_missing(&options, pooler).await) })
-                .await;
-        created.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
+        let first = within(deadline.max(FIRST_CONNECTION), async { Ok(connect_once(&options, opening).await) }).await;
+        first.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
         Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline, pooler })
     }
 }
@@ -81,41 +80,44 @@ fn describe(options: &PgConnectOptions) -> String {
     format!("postgres {}:{}/{database}", options.get_host(), options.get_port())
 }
 
-/// A developer's first launch should not need `createdb`. Where the role may not create databases the
-/// message of the connection itself is the clearer one, so a failure here says nothing.
-async fn create_database_if_missing(options: &PgConnectOptions, pooler: Pooler) -> Result<()> {
+async fn connect_once(options: &PgConnectOptions, opening: Opening) -> Result<()> {
     const INVALID_CATALOG_NAME: &str = "3D000";
-    let missing = match PgConnection::connect_with(options).await {
-        Ok(connection) if pooler == Pooler::Transaction => {
+    let failed = |error| Error::database(&format!("connect to {}", describe(options)), error);
+    match PgConnection::connect_with(options).await {
+        Ok(mut connection) => {
+            let is_as_asked =
+                opening.pooler == Pooler::Transaction || is_as_asked(&mut connection).await.map_err(failed)?;
             connection.close().await.ok();
-            false
+            if is_as_asked { Ok(()) } else { Err(hidden_pooler()) }
         }
-        Ok(connection) => match is_as_asked(connection).await {
-            Ok(true) => false,
-            Ok(false) => return Err(hidden_pooler()),
-            Err(error) => return Err(Error::database(&format!("connect to {}", describe(options)), error)),
-        },
         Err(sqlx::Error::Database(error)) if error.message().starts_with("unsupported startup parameter") => {
-            return Err(hidden_pooler());
+            Err(hidden_pooler())
         }
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_CATALOG_NAME) => true,
-        Err(error) => return Err(Error::database(&format!("connect to {}", describe(options)), error)),
-    };
-    if missing && let Ok(mut connection) = PgConnection::connect_with(&options.clone().database("postgres")).await {
+        Err(sqlx::Error::Database(error))
+            if opening.missing == Missing::Create && error.code().as_deref() == Some(INVALID_CATALOG_NAME) =>
+        {
+            create_database(options).await;
+            Ok(())
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A developer's first launch should not need `createdb`. Where the role may not create databases the
+/// message of the next connection is the clearer one, so a failure here says nothing.
+async fn create_database(options: &PgConnectOptions) {
+    if let Ok(mut connection) = PgConnection::connect_with(&options.clone().database("postgres")).await {
         let name = options.get_database().unwrap_or_default().replace('"', "\"\"");
         let statement = AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
         sqlx::raw_sql(statement).execute(&mut connection).await.ok();
         connection.close().await.ok();
     }
-    Ok(())
 }
 
 /// Whether the session is as it was asked for. A pooler in between may leave out what it does not know, without a word.
-async fn is_as_asked(mut connection: PgConnection) -> sqlx::Result<bool> {
+async fn is_as_asked(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let asked = "SELECT current_setting('idle_in_transaction_session_timeout') = '30s'";
-    let asked = sqlx::query_scalar(asked).persistent(false).fetch_one(&mut connection).await?;
-    connection.close().await.ok();
-    Ok(asked)
+    sqlx::query_scalar(asked).persistent(false).fetch_one(connection).await
 }
 
 fn hidden_pooler() -> Error {
@@ -149,10 +151,17 @@ impl Backend for Postgres {
         outcome
     }
 
+    async fn check(&self) -> Result<()> {
+        let mut connection = self.pool.borrow().await.map_err(|error| Error::database("look for the tables", error))?;
+        migrate::check(&mut connection).await?;
+        connection.give_back();
+        Ok(())
+    }
+
     async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
         // A listener wants a pool of the driver's; it keeps its only connection.
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
-        let channels = [MESSAGES_CHANNEL, EVENTS_CHANNEL, WORKFLOWS_CHANNEL];
+        let channels = [MESSAGES_CHANNEL, EVENTS_CHANNEL, WORKFLOWS_CHANNEL, QUEUES_CHANNEL];
         let mut listener = within(self.deadline, PgListener::connect_with(&pool)).await?;
         within(self.deadline, listener.listen_all(channels)).await?;
         // Whatever happened before LISTEN took hold was not told.
@@ -180,6 +189,9 @@ impl Backend for Postgres {
 fn fact(channel: &str, payload: &str) -> Option<Fact> {
     if channel == WORKFLOWS_CHANNEL {
         return Some(Fact::Ended { workflow: payload.to_owned() });
+    }
+    if channel == QUEUES_CHANNEL {
+        return Some(Fact::Enqueued { queue: payload.to_owned() });
     }
     let (workflow, name) = payload.split_once("::")?;
     if workflow.contains(':') || name.contains("::") {

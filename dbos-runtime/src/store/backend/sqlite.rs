@@ -12,8 +12,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::{Access, Backend, Dialect};
-use crate::config::Pooler;
+use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::pool::Pool;
@@ -31,8 +30,8 @@ struct Sqlite {
     file: PathBuf,
 }
 
-pub(super) async fn open(url: &str, _pool_size: u32, _deadline: Duration, _pooler: Pooler) -> Result<Arc<dyn Backend>> {
-    Ok(Arc::new(Sqlite::open(url).await?))
+pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(Sqlite::open(url, opening.missing).await?))
 }
 
 /// Beside the file, so that all who share the file share the folder.
@@ -50,7 +49,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions> {
 }
 
 impl Sqlite {
-    async fn open(url: &str) -> Result<Self> {
+    async fn open(url: &str, missing: Missing) -> Result<Self> {
         let options = options(url)?;
         let file = options.get_filename().to_path_buf();
         if file.as_os_str().is_empty() || url.contains(":memory:") {
@@ -59,9 +58,18 @@ impl Sqlite {
                     .to_owned(),
             ));
         }
+        if missing == Missing::Refuse && !file.exists() {
+            return Err(Error::Configuration(format!(
+                "there is no file {}; run the command `migrate` to create it, or name another with --database-url",
+                file.display()
+            )));
+        }
+        let options = match missing {
+            Missing::Create => options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal),
+            // The mode is written into the file, which is another's.
+            Missing::Refuse => options,
+        };
         let options = options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             // NORMAL may lose the last commits when the power fails.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
@@ -96,6 +104,14 @@ impl Backend for Sqlite {
         let mut connection =
             self.writer.borrow().await.map_err(|error| Error::database("open the database for migrations", error))?;
         migrate::migrate(&mut connection).await?;
+        connection.give_back();
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<()> {
+        let action = format!("read {}", self.file.display());
+        let mut connection = self.readers.borrow().await.map_err(|error| Error::database(&action, error))?;
+        migrate::check(&mut connection).await?;
         connection.give_back();
         Ok(())
     }

@@ -6,7 +6,7 @@ use dbos_migrations::{POSTGRES_OWN, POSTGRES_SYSTEM};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::error::{Error, Result};
-use crate::store::migrate::{SYSTEM_VERSION, check_system_version, failed};
+use crate::store::migrate::{SYSTEM_VERSION, check_complete, check_system_version, failed};
 
 /// The lock that every DBOS library takes while it migrates.
 const LOCK_KEY: i64 = 1_234_567_890;
@@ -40,10 +40,25 @@ async fn lock(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-async fn apply(connection: &mut PgConnection) -> Result<()> {
+/// Refuses tables that are missing or too old, and changes nothing.
+pub(super) async fn check(connection: &mut PgConnection) -> Result<()> {
+    let failed = |error| Error::database("look for the tables", error);
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    let (system, own) = versions(&mut transaction).await?;
+    transaction.rollback().await.map_err(failed)?;
+    check_complete(system, own, POSTGRES_OWN)
+}
+
+/// Of the shared tables, and of our own.
+async fn versions(connection: &mut PgConnection) -> Result<(Option<i64>, Option<i64>)> {
     let system = version_of(connection, "dbos.dbos_migrations", "SELECT version FROM dbos.dbos_migrations").await?;
-    check_system_version(system)?;
     let own = version_of(connection, "dbos_rust.migrations", "SELECT max(version) FROM dbos_rust.migrations").await?;
+    Ok((system, own))
+}
+
+async fn apply(connection: &mut PgConnection) -> Result<()> {
+    let (system, own) = versions(connection).await?;
+    check_system_version(system)?;
     let system_steps = POSTGRES_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
     let own_steps = POSTGRES_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {

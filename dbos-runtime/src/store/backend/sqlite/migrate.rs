@@ -4,7 +4,7 @@ use dbos_migrations::{SQLITE_OWN, SQLITE_SYSTEM};
 use sqlx::SqliteConnection;
 
 use crate::error::{Error, Result};
-use crate::store::migrate::{SYSTEM_VERSION, check_system_version, failed};
+use crate::store::migrate::{SYSTEM_VERSION, check_complete, check_system_version, failed};
 
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     let failed_lock = |error| Error::database("lock the database for migrations", error);
@@ -16,10 +16,22 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     ended.map(drop).map_err(|error| Error::database("commit the migrations", error))
 }
 
-async fn apply(connection: &mut SqliteConnection) -> Result<()> {
+/// Refuses tables that are missing or too old, and changes nothing.
+pub(super) async fn check(connection: &mut SqliteConnection) -> Result<()> {
+    let (system, own) = versions(connection).await?;
+    check_complete(system, own, SQLITE_OWN)
+}
+
+/// Of the shared tables, and of our own.
+async fn versions(connection: &mut SqliteConnection) -> Result<(Option<i64>, Option<i64>)> {
     let system = version_of(connection, "dbos_migrations", "SELECT version FROM dbos_migrations").await?;
-    check_system_version(system)?;
     let own = version_of(connection, "dbos_rust_migrations", "SELECT max(version) FROM dbos_rust_migrations").await?;
+    Ok((system, own))
+}
+
+async fn apply(connection: &mut SqliteConnection) -> Result<()> {
+    let (system, own) = versions(connection).await?;
+    check_system_version(system)?;
     let system_steps = SQLITE_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
     let own_steps = SQLITE_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {

@@ -1,0 +1,91 @@
+//! The `workflow` commands: look at workflows, cancel them, resume them. They have nothing but the
+//! database: they run no workflow, recover none, and change no table.
+
+mod change;
+mod flags;
+mod table;
+
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::settings::Settings;
+use super::{print, runtime};
+use crate::management::{Manager, Reach, Verb};
+use crate::store::Store;
+use crate::store::listing::WorkflowFilter;
+use crate::{Error, Result};
+
+use flags::{Command, ListFlags};
+
+pub(super) use flags::WorkflowFlags;
+
+/// How long one answer may take before the command gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Does what the flags ask for.
+pub(super) fn run(settings: &Settings, flags: WorkflowFlags) -> Result<ExitCode> {
+    runtime()?.block_on(async {
+        let store = Store::open_existing(&settings.engine).await?;
+        obey(&Manager::Database(store), flags).await
+    })
+}
+
+async fn obey(manager: &Manager, flags: WorkflowFlags) -> Result<ExitCode> {
+    let WorkflowFlags { command, json } = flags;
+    match command {
+        Command::List(flags) => {
+            let limit = flags.limit;
+            let found = patiently(async { manager.list(&filter(manager, *flags).await?).await }).await?;
+            show(json, &found, || table::workflows(&found));
+            if let Some(last) = found.last().filter(|_| found.len() == limit as usize) {
+                // Beside the list, so that what reads the list need not know it.
+                let _ = writeln!(stderr(), "there may be more: add --after {}", table::plain(&last.workflow_id));
+            }
+        }
+        Command::Get { workflow_id } => {
+            let details = patiently(manager.details(&workflow_id)).await?;
+            show(json, &details, || table::details(&details));
+        }
+        Command::Steps { workflow_id } => {
+            let steps = patiently(manager.steps(&workflow_id)).await?;
+            show(json, &steps, || table::steps(&steps));
+        }
+        Command::Cancel { workflow_ids, children } => {
+            let reach = if children { Reach::Descendants } else { Reach::Itself };
+            return Ok(change::all(manager, Verb::Cancel(reach), workflow_ids, json).await);
+        }
+        Command::Resume { workflow_ids } => {
+            return Ok(change::all(manager, Verb::Resume, workflow_ids, json).await);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The filter that the flags ask for; what they say of other workflows and of the time is looked up.
+async fn filter(manager: &Manager, flags: ListFlags) -> Result<WorkflowFilter> {
+    let after = match &flags.after {
+        Some(workflow) => Some(manager.workflow(workflow).await?),
+        None => None,
+    };
+    Ok(flags.filter(manager.now_ms().await?, after.as_ref()))
+}
+
+/// For programs, one JSON value; for people, a table.
+fn show(json: bool, value: &impl Serialize, table: impl FnOnce() -> String) {
+    if json {
+        print(&serde_json::to_string_pretty(value).expect("rows have text for keys"));
+    } else {
+        print(&table());
+    }
+}
+
+/// The engine waits for a database for as long as it takes; a person does not.
+async fn patiently<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
+        let seconds = PATIENCE.as_secs();
+        Err(Error::Configuration(format!("the database did not answer within {seconds} s")))
+    })
+}

@@ -1,0 +1,151 @@
+//! Workflows and steps as people read them: one row a line, fit for `grep`.
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+
+use crate::management::{Details, Payload};
+use crate::store::steps::StepStatus;
+use crate::store::workflow_row::WorkflowStatus;
+
+/// How much of a payload a row shows.
+const WIDEST: usize = 60;
+
+pub(super) fn workflows(workflows: &[WorkflowStatus]) -> String {
+    let mut table = table(&["WORKFLOW ID", "NAME", "STATUS", "STARTED", "ENDED", "ATTEMPTS", "EXECUTOR", "VERSION"]);
+    for workflow in workflows {
+        table.add_row([
+            plain(&workflow.workflow_id),
+            plain(&workflow.name),
+            plain(workflow.status_text()),
+            time(Some(workflow.created_at_ms)),
+            time(workflow.completed_at_ms),
+            workflow.recovery_attempts.to_string(),
+            text(workflow.executor_id.as_deref()),
+            text(workflow.application_version.as_deref()),
+        ]);
+    }
+    lines(&table)
+}
+
+pub(super) fn details(details: &Details) -> String {
+    let Details { status: workflow, serialization, inputs, output, error } = details;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let payload = |payload: &Option<Payload>| text(payload.as_ref().map(Payload::text));
+    for (name, value) in [
+        ("workflow id", plain(&workflow.workflow_id)),
+        ("name", plain(&workflow.name)),
+        ("status", plain(workflow.status_text())),
+        ("application", text(workflow.application_name.as_deref())),
+        ("version", text(workflow.application_version.as_deref())),
+        ("executor", text(workflow.executor_id.as_deref())),
+        ("queue", text(workflow.queue_name.as_deref())),
+        ("parent", text(workflow.parent_workflow_id.as_deref())),
+        ("attempts", workflow.recovery_attempts.to_string()),
+        ("started", time(Some(workflow.created_at_ms))),
+        ("changed", time(Some(workflow.updated_at_ms))),
+        ("ended", time(workflow.completed_at_ms)),
+        ("deadline", time(workflow.deadline_ms)),
+        ("written as", text(serialization.as_deref())),
+        ("input", payload(inputs)),
+        ("output", payload(output)),
+        ("error", payload(error)),
+        ("unreadable", plain(&workflow.unreadable.join("; "))),
+    ] {
+        if !value.is_empty() {
+            table.add_row([name.to_owned(), value]);
+        }
+    }
+    lines(&table)
+}
+
+pub(super) fn steps(steps: &[StepStatus]) -> String {
+    let mut table = table(&["STEP", "NAME", "STARTED", "TOOK", "CHILD", "OUTPUT", "ERROR"]);
+    for step in steps {
+        table.add_row([
+            step.step_id.to_string(),
+            plain(&step.name),
+            time(step.started_at_ms),
+            took(step.started_at_ms, step.completed_at_ms),
+            text(step.child_workflow_id.as_deref()),
+            short(&text(step.output.as_deref())),
+            short(&text(step.error.as_deref())),
+        ]);
+    }
+    lines(&table)
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
+}
+
+fn lines(table: &Table) -> String {
+    table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Text that anybody may have chosen, without what a terminal would obey.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            plain.extend(character.escape_default());
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+fn text(text: Option<&str>) -> String {
+    text.map(plain).unwrap_or_default()
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn time(instant_ms: Option<i64>) -> String {
+    let time = instant_ms.map(Timestamp::from_millisecond);
+    match time {
+        Some(Ok(time)) => format!("{time:.3}"),
+        Some(Err(_)) => instant_ms.unwrap_or_default().to_string(),
+        None => String::new(),
+    }
+}
+
+fn took(started_ms: Option<i64>, completed_ms: Option<i64>) -> String {
+    let took = completed_ms.zip(started_ms).map(|(end, start)| end.saturating_sub(start));
+    took.map(|ms| format!("{ms} ms")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_given_nothing_to_obey() {
+        assert_eq!(plain("\u{1b}[31mred\n"), "\\u{1b}[31mred\\n");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        let long = "é".repeat(61);
+        assert_eq!(short(&long), format!("{}…", "é".repeat(60)));
+        assert_eq!(short("é"), "é");
+    }
+
+    #[test]
+    fn a_row_is_a_line() {
+        let step = StepStatus { step_id: 1, name: "pay\nnow".to_owned(), ..StepStatus::default() };
+        assert_eq!(steps(&[step]).lines().count(), 2);
+    }
+}

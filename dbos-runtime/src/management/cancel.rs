@@ -1,0 +1,109 @@
+//! Cancelling a workflow, and the workflows it started.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::IntoFuture;
+
+use futures_util::future::BoxFuture;
+
+use super::{Change, Manager, nobody};
+use crate::error::Result;
+use crate::step::Question;
+
+/// How far a cancellation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This workflow only.
+    Itself,
+    /// This workflow, its children, theirs, and so on.
+    Descendants,
+}
+
+impl Manager {
+    /// Cancels `workflow` unless it has ended. Its code stops within a second wherever it runs, and
+    /// nothing it does after this is recorded.
+    pub(crate) async fn cancel(&self, workflow: &str, reach: Reach) -> Result<Change> {
+        let now_ms = self.now_ms().await?;
+        let cancelled = self.cancel_one(workflow, now_ms).await?.ok_or_else(|| nobody(workflow))?;
+        let descendants = match reach {
+            Reach::Itself => Vec::new(),
+            Reach::Descendants => self.cancel_descendants(workflow, now_ms).await?,
+        };
+        if cancelled {
+            return Ok(Change::Made { descendants });
+        }
+        Ok(Change::Ended { status: self.workflow(workflow).await?.status, descendants })
+    }
+
+    /// `None` if there is no such workflow, else whether this cancelled it.
+    async fn cancel_one(&self, workflow: &str, now_ms: i64) -> Result<Option<bool>> {
+        let write = self.store().durable_write("cancel a workflow").await;
+        let cancelled = self.store().cancel(workflow, now_ms).await?;
+        write.end().await;
+        if cancelled == Some(true) {
+            self.was_cancelled(workflow).await;
+        }
+        Ok(cancelled)
+    }
+
+    /// Parents first: a cancelled parent starts no more children, so none is missed. Ended ones are
+    /// looked through as well, because a child may go on after its parent.
+    async fn cancel_descendants(&self, workflow: &str, now_ms: i64) -> Result<Vec<String>> {
+        let mut seen = HashSet::from([workflow.to_owned()]);
+        let mut parents = vec![workflow.to_owned()];
+        let mut cancelled = Vec::new();
+        while let Some(parent) = parents.pop() {
+            for child in self.store().children(&parent).await? {
+                if !seen.insert(child.clone()) {
+                    continue;
+                }
+                if self.cancel_one(&child, now_ms).await? == Some(true) {
+                    cancelled.push(child.clone());
+                }
+                parents.push(child);
+            }
+        }
+        Ok(cancelled)
+    }
+}
+
+/// A cancellation: awaiting it cancels the workflow.
+#[must_use = "a workflow is cancelled only when this is awaited"]
+pub struct CancelWorkflow {
+    workflow: String,
+    reach: Reach,
+    question: Question,
+}
+
+#[track_caller]
+pub(crate) fn cancel_workflow(workflow: String) -> CancelWorkflow {
+    CancelWorkflow { workflow, reach: Reach::Itself, question: Question::here("DBOS.cancelWorkflow") }
+}
+
+impl CancelWorkflow {
+    /// Cancels the workflows that it started too, those that they started, and so on.
+    pub fn with_children(mut self) -> Self {
+        self.reach = Reach::Descendants;
+        self
+    }
+}
+
+impl fmt::Debug for CancelWorkflow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("CancelWorkflow").field(&self.workflow).field(&self.reach).finish()
+    }
+}
+
+impl IntoFuture for CancelWorkflow {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'static, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { workflow, reach, question } = self;
+        Box::pin(
+            question.answer(move |executor| async move {
+                Manager::Engine(executor).cancel(&workflow, reach).await.map(drop)
+            }),
+        )
+    }
+}
