@@ -95,6 +95,7 @@ impl CrashTest {
     ///
     /// With what `check` panicked with, after saying where the crash was; if a run takes more than a minute; if it is
     /// called from async code, since it has to end whole runtimes.
+    #[expect(clippy::needless_pass_by_value, reason = "closures read best where they are used")]
     pub fn run<R>(self, work: impl AsyncFn(&Database) -> R, check: impl AsyncFn(&Database, R)) -> Crashes {
         let failpoints = Failpoints::counting();
         naming("undisturbed", || {
