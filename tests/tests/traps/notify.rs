@@ -47,8 +47,10 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
     assert!(telling.iter().all(|statement| statement.starts_with("SELECT pg_notify")), "{telling:?}");
     let begin = statements.iter().position(|statement| statement.starts_with("BEGIN")).expect("one transaction");
     let commit = statements.iter().position(|statement| statement == "COMMIT").expect("one commit");
-    let inside: Vec<_> =
-        statements[begin + 1..commit].iter().filter(|statement| !statement.starts_with("SELECT pg_notify")).collect();
+    // The first renewal of the lease and the first look into the queue may come at any time, on their own connections.
+    let by_others = ["SELECT pg_notify", "WITH clock AS", "SELECT 1 AS found"];
+    let is_by_others = |statement: &&String| by_others.iter().any(|begin| statement.starts_with(begin));
+    let inside: Vec<_> = statements[begin + 1..commit].iter().filter(|statement| !is_by_others(statement)).collect();
     assert_eq!(inside.len(), 2, "the user's statement and the checkpoint: {inside:?}");
 }
 

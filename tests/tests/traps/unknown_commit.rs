@@ -203,7 +203,7 @@ async fn a_child_start(database: Database) {
     let app = App::launch(config(proxy.url())).await;
 
     for (number, fault) in
-        losses("FROM fence\n           ON CONFLICT (workflow_uuid) DO NOTHING").into_iter().enumerate()
+        losses("CROSS JOIN known\n           ON CONFLICT (workflow_uuid) DO NOTHING").into_iter().enumerate()
     {
         let name = unique("child");
         proxy.arm(fault.clone());
