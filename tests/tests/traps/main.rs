@@ -24,6 +24,7 @@ mod mutated_rows;
 mod new_code;
 mod notify;
 mod one_bad_row;
+mod out_there;
 mod outage;
 mod secrets;
 mod terminal;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         black_hole::CASES,
         cancelled::CASES,
         outage::CASES,
+        out_there::CASES,
         busy_file::CASES,
         user_errors::CASES,
         one_bad_row::CASES,
