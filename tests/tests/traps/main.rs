@@ -17,6 +17,7 @@ mod black_hole;
 mod budget;
 mod busy_file;
 mod cancelled;
+mod dropped;
 mod durability;
 mod health;
 mod lease;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         unknown_commit::CASES,
         black_hole::CASES,
         cancelled::CASES,
+        dropped::CASES,
         outage::CASES,
         out_there::CASES,
         busy_file::CASES,
