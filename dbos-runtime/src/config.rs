@@ -27,20 +27,6 @@ pub enum Pooler {
     Transaction,
 }
 
-impl Pooler {
-    /// The one of this name in a settings file.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::None, Self::Transaction].into_iter().find(|pooler| pooler.name() == name)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Transaction => "transaction",
-        }
-    }
-}
-
 /// The settings of an engine. Start from [`Config::new`] and change what you need.
 #[derive(Clone)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ use dbos_testkit::{Backend, Database, behaviours};
 
 behaviours! { migrations:
     each_history_leaves_its_version_behind,
+    a_migration_stays_as_it_was_merged on nothing,
     both_databases_get_the_same_columns on postgres,
     both_databases_get_the_same_indexes on postgres,
     plain_sql_enqueues_a_workflow on postgres,
@@ -35,6 +36,26 @@ async fn each_history_leaves_its_version_behind(database: Database) {
 
     assert_eq!(database.value("SELECT version FROM dbos.dbos_migrations").await.as_deref(), Some("125"));
     assert_eq!(database.value("SELECT version FROM dbos_rust.migrations").await.as_deref(), Some("1"));
+}
+
+/// Somewhere it has been applied as it is. What is missing comes in another one; a new one is added here.
+const MERGED: [(&[Migration], &[u64]); 4] = [
+    (POSTGRES_SYSTEM, &[0xc333_1336_9dd7_f108]),
+    (POSTGRES_OWN, &[0x664b_bde2_de0a_6095]),
+    (SQLITE_SYSTEM, &[0x360a_0c9d_16b9_204a]),
+    (SQLITE_OWN, &[0x1914_8f78_631b_2060]),
+];
+
+async fn a_migration_stays_as_it_was_merged() {
+    for (history, checksums) in MERGED {
+        let found: Vec<_> = history.iter().map(|migration| checksum(migration.sql)).collect();
+        assert_eq!(found, checksums, "{}", history[0].name);
+    }
+}
+
+/// FNV-1a.
+fn checksum(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 async fn both_databases_get_the_same_columns(database: Database) {

@@ -238,7 +238,7 @@ impl Field {
                 *place(settings) = Duration::from_millis(self.number(text, range)?.into());
             }
             Self::Format(place) => *place(settings) = LogFormat::named(text).ok_or_else(|| self.kind())?,
-            Self::Pooler(place) => *place(settings) = Pooler::named(text).ok_or_else(|| self.kind())?,
+            Self::Pooler(place) => *place(settings) = pooler_named(text).ok_or_else(|| self.kind())?,
         }
         Ok(())
     }
@@ -263,7 +263,7 @@ impl Field {
             Self::Seconds(place, _) => json!(place(settings).as_secs()),
             Self::Milliseconds(place, _) => json!(u64::try_from(place(settings).as_millis()).ok()),
             Self::Format(place) => json!(place(settings).name()),
-            Self::Pooler(place) => json!(place(settings).name()),
+            Self::Pooler(place) => json!(name_of(*place(settings))),
         }
     }
 
@@ -282,6 +282,16 @@ impl Field {
             Self::Pooler(_) => "`none` or `transaction`".to_owned(),
         }
     }
+}
+
+const POOLERS: [(&str, Pooler); 2] = [("none", Pooler::None), ("transaction", Pooler::Transaction)];
+
+fn pooler_named(name: &str) -> Option<Pooler> {
+    POOLERS.iter().find(|(known, _)| *known == name).map(|(_, pooler)| *pooler)
+}
+
+fn name_of(pooler: Pooler) -> &'static str {
+    POOLERS.iter().find(|(_, known)| *known == pooler).map_or("", |(name, _)| name)
 }
 
 fn between(what: &str, range: &RangeInclusive<u32>) -> String {
