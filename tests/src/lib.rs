@@ -43,3 +43,8 @@ pub use pooler::{POOLER_VARIABLE, Pooler};
 pub use postgres::{Server, URL_VARIABLE, Unavailable, shared_url};
 pub use process::{Process, Program, free_port};
 pub use proxy::{Fault, Proxy};
+
+/// The examples of the page are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+struct Page;
