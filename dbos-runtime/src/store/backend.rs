@@ -70,6 +70,7 @@ pub(crate) enum Access {
 }
 
 /// How a database is opened.
+#[cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code))] // each looks at what concerns it
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opening {
     pub(crate) pool_size: u32,
