@@ -15,12 +15,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
 /// How long the page may take to show what it must.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a test may take.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// The program that is needed here and not installed.
 pub(crate) fn missing() -> Option<&'static str> {
@@ -56,10 +58,10 @@ impl Browser {
     /// Runs a test, and closes the browser however it ends.
     pub(crate) async fn visit<F>(self, test: fn(Page) -> F)
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output = ()> + 'static,
     {
         let page = Page { client: self.client.clone(), driver: self.driver.clone() };
-        let outcome = tokio::time::timeout(LIMIT, tokio::spawn(test(page))).await;
+        let outcome = LocalSet::new().run_until(async { timeout(LIMIT, spawn_local(test(page))).await }).await;
         self.client.close().await.expect("the browser closes");
         if let Err(failure) = outcome.expect("a test ends in time") {
             std::panic::resume_unwind(failure.into_panic());
@@ -153,10 +155,11 @@ impl Page {
         self.client.perform_actions(keys).await.expect("the keyboard works");
     }
 
-    /// Presses Tab until the element with this id has the focus.
+    /// Presses Tab until the element with this id has the focus. Wherever the focus goes, it can be seen.
     pub(crate) async fn tab_to(&self, id: &str) {
         for _ in 0..20 {
             self.type_key(Key::Tab).await;
+            self.shows_the_focus().await;
             let focused = self.client.active_element().await.expect("something has the focus");
             if focused.attr("id").await.expect("attributes can be read").as_deref() == Some(id) {
                 return;
@@ -178,28 +181,47 @@ impl Page {
 
     /// Checks that nothing came from another host, and that the page's own code had no trouble.
     pub(crate) async fn finds_no_fault(&self, url: &str) {
-        let loaded =
-            self.client.execute("return performance.getEntriesByType('resource').map(entry => entry.name)", vec![]);
-        let loaded = loaded.await.expect("a list of what was loaded");
+        let loaded = "return performance.getEntriesByType('resource').map(entry => entry.name)";
+        let loaded = self.run(loaded, vec![]).await;
         for resource in loaded.as_array().expect("a list of what was loaded") {
             let resource = resource.as_str().expect("an address is text");
             assert!(resource.starts_with(url) || resource.starts_with("data:"), "{resource} is from another host");
         }
 
-        let log = self.console().await;
-        for entry in log["value"].as_array().expect("a list of entries") {
-            // Requests to a server that was crashed on purpose are bound to fail, and the browser says so.
-            assert_eq!(entry["source"], "network", "the console says {}", entry["message"]);
+        let log = self.command("se/log", json!({ "type": "browser" })).await;
+        for entry in log.as_array().expect("a list of entries") {
+            // Requests to a server that ends on purpose are bound to fail, and the browser says so.
+            let message = entry["message"].as_str().expect("a message is text");
+            let unanswered = ["net::ERR_", "a status of 503"].iter().any(|reason| message.contains(reason));
+            assert!(entry["source"] == "network" && unanswered, "the console says {message}");
         }
     }
 
-    /// What the browser's console has said: a command of chromedriver's own.
-    async fn console(&self) -> Value {
+    pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute(script, arguments).await.expect("the script runs")
+    }
+
+    /// What is seen, as PNG.
+    pub(crate) async fn screenshot(&self) -> Vec<u8> {
+        self.client.screenshot().await.expect("a picture can be taken")
+    }
+
+    /// Tells the browser what its developers' tools would.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) {
+        self.command("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await;
+    }
+
+    /// A command of chromedriver's own.
+    async fn command(&self, path: &str, body: Value) -> Value {
         let session = self.client.session_id().await.expect("chromedriver answers").expect("a session is open");
-        let request = Request::post(format!("{}/session/{session}/se/log", self.driver));
-        let request = request.body(json!({ "type": "browser" }).to_string()).expect("a request as it should be");
+        let request = Request::post(format!("{}/session/{session}/{path}", self.driver));
+        let request = request.body(body.to_string()).expect("a request as it should be");
         let answer = legacy::Client::builder(TokioExecutor::new()).build_http().request(request).await;
-        let answer = answer.expect("chromedriver answers").into_body().collect().await;
-        serde_json::from_slice(&answer.expect("chromedriver answers").to_bytes()).expect("it answers in JSON")
+        let answer = answer.expect("chromedriver answers");
+        let status = answer.status();
+        let answer = answer.into_body().collect().await.expect("chromedriver answers").to_bytes();
+        let mut answer: Value = serde_json::from_slice(&answer).expect("it answers in JSON");
+        assert!(status.is_success(), "{path}: {answer:#}");
+        answer["value"].take()
     }
 }

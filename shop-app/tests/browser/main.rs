@@ -8,14 +8,21 @@
     reason = "tests are not replayed, and panic when they fail"
 )]
 
+mod access;
 mod browser;
+mod inspection;
+mod look;
 mod shop;
+mod tour;
 
 use std::process::ExitCode;
 
-use fantoccini::key::Key;
 use libtest_mimic::{Arguments, Completion, Trial};
 
+use access::{
+    a_widget_is_bought_by_keyboard_alone_and_the_focus_is_always_seen, every_view_fits_its_screen_and_can_be_read,
+    every_view_is_pictured, the_focus_comes_back_with_the_connection, what_changes_is_said_aloud,
+};
 use browser::{Browser, Page};
 use shop::Shop;
 
@@ -27,7 +34,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // A browser keeps a processor busy by itself.
     arguments.test_threads.get_or_insert(2);
-    let trials = trials![
+    let mut trials = trials![
         a_crash_in_mid_dispatch_does_not_stop_an_order,
         a_payment_survives_reload_and_crash,
         an_answer_cut_off_by_a_kill_is_given_afterwards,
@@ -35,16 +42,21 @@ fn main() -> ExitCode {
         a_payment_after_the_deadline_is_told_so,
         an_empty_shelf_is_told_and_mended_by_a_restock,
         addresses_that_lead_nowhere_are_answered_kindly,
-        a_widget_can_be_bought_by_keyboard_alone,
         a_phone_shows_one_part_at_a_time,
+        every_view_fits_its_screen_and_can_be_read,
+        a_widget_is_bought_by_keyboard_alone_and_the_focus_is_always_seen,
+        the_focus_comes_back_with_the_connection,
+        what_changes_is_said_aloud,
     ];
+    let pictured = trial("every_view_is_pictured", every_view_is_pictured);
+    trials.push(pictured.with_ignored_flag(access::album().is_none()));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// A test with a browser of its own; ignored where there is none, unless this is the CI.
 fn trial<F>(name: &str, test: fn(Page) -> F) -> Trial
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = ()> + 'static,
 {
     Trial::ignorable_test(name, move || match browser::missing() {
         Some(program) if std::env::var_os("CI").is_none() => {
@@ -189,21 +201,6 @@ async fn addresses_that_lead_nowhere_are_answered_kindly(page: Page) {
 
     page.press("#back").await;
     page.shows("#view-store:not([hidden])").await;
-}
-
-async fn a_widget_can_be_bought_by_keyboard_alone(page: Page) {
-    let shop = Shop::open([]).await;
-    page.open(&shop.url).await;
-    page.shows("#buy:enabled").await;
-
-    page.tab_to("buy").await;
-    page.type_key(Key::Enter).await;
-    page.shows("#payment-title:focus").await;
-    page.tab_to("confirm").await;
-    page.type_key(Key::Enter).await;
-
-    page.shows("#order-title:focus").await;
-    assert_eq!(shop.order_states().await, [2]);
 }
 
 async fn a_phone_shows_one_part_at_a_time(page: Page) {

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 /// A shop that is open for business. It closes when it is dropped.
 pub(crate) struct Shop {
     pub(crate) url: String,
+    port: u16,
     process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Shop {
@@ -17,11 +18,19 @@ impl Shop {
     pub(crate) async fn open<const N: usize>(settings: [(&str, &str); N]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let program =
-            Program::new(env!("CARGO_BIN_EXE_widget-store")).directory(folder.path()).env("PORT", port.to_string());
-        let process = settings.into_iter().fold(program, |program, (name, value)| program.env(name, value)).start();
-        process.wait_for_line("is running at").await;
-        Self { url: format!("http://localhost:{port}"), process, _folder: folder }
+        let process = start(&folder, port, settings).await;
+        Self { url: format!("http://localhost:{port}"), port, process, folder }
+    }
+
+    /// Closes it. What is on the way stays on the way.
+    pub(crate) async fn close(&self) {
+        self.process.terminate();
+        self.process.wait().await;
+    }
+
+    /// Opens it again after [`Shop::close`], with these variables instead.
+    pub(crate) async fn reopen<const N: usize>(&mut self, settings: [(&str, &str); N]) {
+        self.process = start(&self.folder, self.port, settings).await;
     }
 
     /// Stops the serving process in its tracks.
@@ -54,6 +63,14 @@ impl Shop {
     async fn read(&self, path: &str) -> Value {
         http::get(format!("{}{path}", self.url)).await.expect("an answer").json()
     }
+}
+
+async fn start<const N: usize>(folder: &TempDir, port: u16, settings: [(&str, &str); N]) -> Process {
+    let program = Program::new(env!("CARGO_BIN_EXE_widget-store"));
+    let program = program.directory(folder.path()).env("PORT", port.to_string());
+    let process = settings.into_iter().fold(program, |program, (name, value)| program.env(name, value)).start();
+    process.wait_for_line("is running at").await;
+    process
 }
 
 /// A serving process that holds still.

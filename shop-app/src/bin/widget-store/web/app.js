@@ -344,12 +344,15 @@ function drawPayment() {
   if (!pressed && !$("payment-note").textContent) note("payment-note", "One widget is set aside for you while you decide.");
 }
 
+let told = "";
 function drawOrder(order) {
   const status = statusOf(order);
   write("order-id", order.order_id);
   write("order-status", status);
   $("order-status").dataset.status = status;
   write("order-story", story(status));
+  const news = `Order ${order.order_id}: ${story(status)}`;
+  if (news !== told) tell(told = news);
   $("order-track").hidden = status !== "PAID";
   $("order-progress").value = percentOf(order);
   write("order-percent", `${percentOf(order)} %`);
@@ -384,7 +387,17 @@ function write(id, text) {
   if ($(id).textContent !== String(text)) $(id).textContent = text;
 }
 
+// Has a screen reader say it. The place for that is always there: one that appears together with its text stays
+// silent, and so does one in a part that a phone does not show.
+let hush = 0;
+function tell(text) {
+  write("news", text);
+  clearTimeout(hush);
+  hush = setTimeout(write, SAID_MS, "news", "");
+}
+
 function note(id, text, tone = "") {
+  if (text && text !== $(id).textContent) tell(text);
   write(id, text);
   $(id).dataset.tone = tone;
 }
