@@ -232,7 +232,8 @@ route! {
 /// The program reads its configuration from flags, the environment and `dbos.toml`, and has the commands
 /// `start` (the default: migrate, recover, serve every route), `migrate`, `routes`, `functions` and `config`. The
 /// body runs after the engine is up and before the first request is served; it may return a `Result`,
-/// whose error ends the program.
+/// whose error ends the program. Workflows that an earlier process left go on once the body has ended, so that they find
+/// what it has set up; or when it waits for one of them.
 ///
 /// # Options
 ///

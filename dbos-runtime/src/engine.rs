@@ -50,6 +50,14 @@ impl Engine {
     /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used,
     /// [`Error::Duplicate`] if two workflows have one name.
     pub async fn launch(config: Config) -> Result<Self> {
+        let engine = Self::launch_alone(config).await?;
+        engine.take_over();
+        Ok(engine)
+    }
+
+    /// Like [`launch`](Self::launch), but what others left waits for [`take_over`](Self::take_over), or for
+    /// somebody here who waits for it.
+    pub(crate) async fn launch_alone(config: Config) -> Result<Self> {
         let catalog = Catalog::collect()?;
         let version = config.application_version.clone().unwrap_or_else(|| catalog.version(&config.application));
         let store = Self::migrate(&config).await?;
@@ -78,6 +86,11 @@ impl Engine {
         context::set_launched(&engine.0.executor);
         LAUNCHED.lock().expect("no panic while held").get_or_insert_with(|| engine.clone());
         Ok(engine)
+    }
+
+    /// Goes on with what dead executors of the application left.
+    pub(crate) fn take_over(&self) {
+        self.0.executor.take_over();
     }
 
     /// Brings the tables of DBOS and of the application into shape, and does nothing else.

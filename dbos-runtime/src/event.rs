@@ -199,7 +199,8 @@ async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) 
             EventLook::Value(value) => return Ok(Some(value)),
             EventLook::Never => return Ok(None),
             EventLook::NotYet if executor.clock.now_ms() >= deadline_ms => return Ok(None),
-            EventLook::NotYet => {}
+            // It may have to come from a workflow that a dead executor left.
+            EventLook::NotYet => executor.take_over(),
         }
         tokio::select! {
             () = next => {}

@@ -105,6 +105,8 @@ pub(crate) struct Executor {
     /// Runs that this process cannot go on with, and why: for those who wait for them here.
     stuck: Mutex<HashMap<String, Error>>,
     closing: watch::Sender<Closing>,
+    /// Whether what others left may be gone on with.
+    takes_over: watch::Sender<bool>,
     /// Whether the lease is known to hold, so that what is started here is not another's.
     holds_lease: AtomicBool,
 }
@@ -145,6 +147,7 @@ impl Executor {
             starting: Arc::default(),
             stuck: Mutex::default(),
             closing: watch::Sender::new(Closing::No),
+            takes_over: watch::Sender::new(false),
             holds_lease: AtomicBool::new(true),
         })
     }
@@ -264,6 +267,17 @@ impl Executor {
 
     pub(crate) fn stuck(&self, workflow: &str) -> Option<Error> {
         self.stuck.lock().expect("no panic while held").get(workflow).cloned()
+    }
+
+    /// Goes on with what others left, from now on.
+    pub(crate) fn take_over(&self) {
+        self.takes_over.send_replace(true);
+    }
+
+    /// Completes once it does.
+    pub(crate) async fn takes_over(&self) {
+        // The sender lives as long as `self`.
+        self.takes_over.subscribe().wait_for(|takes_over| *takes_over).await.ok();
     }
 
     pub(crate) fn close(&self, closing: Closing) {

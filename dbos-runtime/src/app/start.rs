@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::{Application, Shutdown, listing, print, runtime};
 use crate::http::server::Server;
 use crate::http::{self, ServerOptions};
-use crate::{DBOS, Engine, Result};
+use crate::{Engine, Result};
 
 /// What a program's port is chosen by.
 const CHOSEN_BY: &str = "--port or PORT";
@@ -64,7 +64,7 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
     let ports = Ports { server, router, admin: Admin::bind(&settings).await? };
     let drain = settings.server.drain;
     let engine = tokio::select! {
-        launched = DBOS::launch(settings.engine) => launched?,
+        launched = Engine::launch_alone(settings.engine) => launched?,
         () = shutdown.requested() => return Ok(()),
     };
     let prepared = tokio::select! {
@@ -75,6 +75,7 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
         engine.shutdown().await;
         return Err(error);
     }
+    engine.take_over();
     announce(application, &engine, &ports);
     serve_on(ports, engine, drain, &shutdown).await
 }

@@ -16,6 +16,7 @@ use crate::id::random_id;
 /// Looks every `interval` until the engine ends.
 pub(crate) async fn run(executor: Arc<Executor>, interval: Duration) {
     let mut suspects = HashSet::new();
+    executor.takes_over().await;
     loop {
         pause(interval).await;
         match look(&executor, &suspects).await {

@@ -17,6 +17,7 @@ const CLAIM: i64 = 100;
 /// Claims what waits in the internal queue until the engine closes: when told, and else with each
 /// poll, because other libraries tell nobody.
 pub(crate) async fn run(executor: Arc<Executor>) {
+    executor.takes_over().await;
     let enqueued = executor.wakeups.subscribe(Fact::Enqueued { queue: INTERNAL_QUEUE.to_owned() });
     loop {
         let next = enqueued.next();

@@ -22,6 +22,7 @@ const CLAIM: i64 = 100;
 
 /// Recovers the work of each executor that is reported dead, until the channel closes.
 pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<ExecutorRow>) {
+    executor.takes_over().await;
     while let Some(row) = dead.recv().await {
         if let Err(error) = run_once(&executor, &row).await {
             tracing::warn!(%error, dead = row.executor, "could not take over a dead executor's workflows; trying again");

@@ -84,6 +84,8 @@ pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Res
     if let Some(outcome) = delivered(executor, workflow, &ended).await {
         return Ok(outcome);
     }
+    // It may be one that a dead executor left.
+    executor.take_over();
     loop {
         let next = ended.next();
         match executor.store.outcome(workflow).await? {

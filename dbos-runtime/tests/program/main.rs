@@ -8,6 +8,7 @@ mod process;
 mod terminal;
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use logs::{
     a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
     every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
 };
-use process::{PROGRAM, Program, SUPERVISED};
+use process::{PROGRAM, Program, SLOW_TO_START, SUPERVISED};
 use terminal::{
     a_list_shows_what_is_asked_for, a_person_and_a_program_see_one_workflow, one_line_tells_what_became_of_each,
     the_terminal_makes_nothing, what_a_person_cannot_mean_is_refused,
@@ -59,6 +60,33 @@ async fn pause_until_told(key: String) -> dbos::Result<()> {
 #[dbos::post_api("/go_on/:key/:word")]
 async fn go_on(key: String, word: String) -> dbos::Result<()> {
     dbos::DBOS::send(key, word, GO_ON).await
+}
+
+/// What the body of the main function sets up, after a while.
+static SET_UP: OnceLock<&str> = OnceLock::new();
+
+async fn set_up() {
+    if std::env::var_os(SLOW_TO_START).is_some() {
+        tokio::time::timeout(SLOW, std::future::pending::<()>()).await.expect_err("nothing else ends it");
+    }
+    SET_UP.get_or_init(|| "set up");
+}
+
+#[dbos::workflow]
+async fn uses_what_main_set_up() -> dbos::Result<String> {
+    dbos::DBOS::sleep(Duration::from_millis(50)).await;
+    Ok(SET_UP.get().copied().unwrap_or("not set up").to_owned())
+}
+
+#[dbos::post_api("/use_and_crash")]
+async fn use_and_crash() -> dbos::Result<()> {
+    dbos::DBOS::start_workflow(uses_what_main_set_up()).workflow_id("user").await?;
+    std::process::exit(1);
+}
+
+#[dbos::get_api("/used")]
+async fn used() -> dbos::Result<String> {
+    uses_what_main_set_up().workflow_id("user").await
 }
 
 #[dbos::get_api("/process")]
@@ -96,6 +124,7 @@ fn main() -> ExitCode {
         supervise: std::env::var_os(SUPERVISED).is_some(),
         started: || {
             Box::pin(async {
+                set_up().await;
                 println!("started");
                 Ok(())
             })
@@ -121,6 +150,7 @@ trials! {
     a_second_signal_to_the_supervisor_ends_both_at_once
     a_killed_supervisor_leaves_nothing_behind
     a_busy_port_is_one_sentence_and_no_loop
+    a_recovered_workflow_finds_what_main_has_set_up
     mistakes_in_the_settings_are_one_sentence
     the_other_commands_print_and_end
     the_settings_in_force_are_shown_with_their_sources
@@ -157,6 +187,8 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "    POST    :  /pause/:key");
     assert_eq!(program.line(), "    GET     :  /process");
     assert_eq!(program.line(), "    GET     :  /slow");
+    assert_eq!(program.line(), "    POST    :  /use_and_crash");
+    assert_eq!(program.line(), "    GET     :  /used");
     assert_eq!(program.line(), "    POST    :  /wait/:id");
     let last = program.line();
     assert!(last.starts_with("program is running at http://localhost:"), "{last}");
@@ -268,6 +300,15 @@ fn a_busy_port_is_one_sentence_and_no_loop() {
     }
 }
 
+fn a_recovered_workflow_finds_what_main_has_set_up() {
+    let mut program = Program::start_with(&["--port", "0"], &[(SUPERVISED, "1"), (SLOW_TO_START, "1")]);
+    let port = program.port();
+
+    process::answer(process::ask(port, "POST", "/use_and_crash"));
+
+    assert_eq!(process::get(program.port(), "/used"), "set up");
+}
+
 fn mistakes_in_the_settings_are_one_sentence() {
     for (flag, value) in [
         ("--config", "missing.toml"),
@@ -299,7 +340,17 @@ fn the_other_commands_print_and_end() {
     let names: Vec<_> = listed.lines().map(|line| line.split_whitespace().nth(1).unwrap_or_default()).collect();
     assert_eq!(
         names,
-        ["inner", "nothing", "outer", "panicking", "patient", "waits", "knock", "nothing_much"],
+        [
+            "inner",
+            "nothing",
+            "outer",
+            "panicking",
+            "patient",
+            "uses_what_main_set_up",
+            "waits",
+            "knock",
+            "nothing_much"
+        ],
         "{listed}"
     );
     assert!(listed.starts_with("workflow     inner"), "{listed}");

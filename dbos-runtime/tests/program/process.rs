@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// Tells the test binary to be the program.
 pub(crate) const PROGRAM: &str = "TEST_AS_PROGRAM";
 
+/// Tells the body of its main function to take its time.
+pub(crate) const SLOW_TO_START: &str = "TEST_SLOW_TO_START";
+
 /// Tells the program to supervise itself.
 pub(crate) const SUPERVISED: &str = "TEST_SUPERVISED";
 
