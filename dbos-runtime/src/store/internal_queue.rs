@@ -1,7 +1,7 @@
 //! The queue that every DBOS library puts resumed workflows into, and takes them from.
 
 use super::Store;
-use super::backend::{Access, Dialect};
+use super::backend::Access;
 use super::sql::Statement;
 use super::workflows::{Claimant, Claimed, claimed};
 use crate::error::{Error, Result};
@@ -64,62 +64,35 @@ impl Store {
         now_ms: i64,
         limit: i64,
     ) -> Result<Vec<Claimed>> {
-        let statement = Statement::new(match self.dialect() {
-            Dialect::Postgres => {
-                "WITH me AS (
-                   SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR KEY SHARE
-                 )
-                 UPDATE dbos.workflow_status AS workflow
-                    SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
-                        recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                                 ELSE COALESCE(recovery_attempts, 0) + 1 END,
-                        workflow_deadline_epoch_ms = COALESCE(workflow_deadline_epoch_ms, $5 +
-                            CASE WHEN workflow_timeout_ms > 1000000000000000 THEN 1000000000000000
-                                 ELSE workflow_timeout_ms END)
-                  WHERE EXISTS (SELECT 1 FROM me)
-                    AND workflow_uuid IN
-                        (SELECT candidate.workflow_uuid
-                           FROM dbos.workflow_status AS candidate
-                           JOIN dbos_rust.version_workflows AS theirs
-                             ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                           JOIN dbos_rust.version_workflows AS mine
-                             ON mine.version = $3 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                          WHERE candidate.queue_name = $7
-                            AND candidate.status = 'ENQUEUED'
-                            AND candidate.application_name = $2
-                          ORDER BY candidate.priority, candidate.created_at
-                          LIMIT $6
-                            FOR NO KEY UPDATE OF candidate SKIP LOCKED)
-                 RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
-                           COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                      WHERE input.workflow_uuid = workflow.workflow_uuid), inputs) AS inputs"
-            }
-            Dialect::Sqlite => {
-                "UPDATE dbos.workflow_status
-                    SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
-                        recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                                 ELSE COALESCE(recovery_attempts, 0) + 1 END,
-                        workflow_deadline_epoch_ms = COALESCE(workflow_deadline_epoch_ms, $5 +
-                            CASE WHEN workflow_timeout_ms > 1000000000000000 THEN 1000000000000000
-                                 ELSE workflow_timeout_ms END)
-                  WHERE EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $1)
-                    AND workflow_uuid IN
-                        (SELECT candidate.workflow_uuid
-                           FROM dbos.workflow_status AS candidate
-                           JOIN dbos_rust.version_workflows AS theirs
-                             ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                           JOIN dbos_rust.version_workflows AS mine
-                             ON mine.version = $3 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                          WHERE candidate.queue_name = $7
-                            AND candidate.status = 'ENQUEUED'
-                            AND candidate.application_name = $2
-                          ORDER BY candidate.priority, candidate.created_at
-                          LIMIT $6)
-                 RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
-                           COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                      WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs"
-            }
-        })
+        let statement = Statement::new(
+            "WITH me AS (
+               SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR KEY SHARE
+             )
+             UPDATE dbos.workflow_status
+                SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
+                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
+                                             ELSE COALESCE(recovery_attempts, 0) + 1 END,
+                    workflow_deadline_epoch_ms = COALESCE(workflow_deadline_epoch_ms, $5 +
+                        CASE WHEN workflow_timeout_ms > 1000000000000000 THEN 1000000000000000
+                             ELSE workflow_timeout_ms END)
+              WHERE EXISTS (SELECT 1 FROM me)
+                AND workflow_uuid IN
+                    (SELECT candidate.workflow_uuid
+                       FROM dbos.workflow_status AS candidate
+                       JOIN dbos_rust.version_workflows AS theirs
+                         ON theirs.version = candidate.application_version AND theirs.name = candidate.name
+                       JOIN dbos_rust.version_workflows AS mine
+                         ON mine.version = $3 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                      WHERE candidate.queue_name = $7
+                        AND candidate.status = 'ENQUEUED'
+                        AND candidate.application_name = $2
+                      ORDER BY candidate.priority, candidate.created_at
+                      LIMIT $6
+                        FOR NO KEY UPDATE OF candidate SKIP LOCKED)
+             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
+                       COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
+                                  WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
+        )
         .bind(&claimant.executor)
         .bind(&claimant.application)
         .bind(&claimant.version)

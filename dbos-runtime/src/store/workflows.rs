@@ -93,56 +93,32 @@ impl Store {
         now_ms: i64,
         limit: i64,
     ) -> Result<Vec<Claimed>> {
-        let statement = Statement::new(match self.dialect() {
-            Dialect::Postgres => {
-                "WITH me AS (
-                   SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $2 FOR KEY SHARE
-                 )
-                 UPDATE dbos.workflow_status AS workflow
-                    SET owner_xid = $5, executor_id = $2, updated_at = $6,
-                        recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                                 ELSE COALESCE(recovery_attempts, 0) + 1 END
-                  WHERE EXISTS (SELECT 1 FROM me)
-                    AND workflow_uuid IN
-                        (SELECT candidate.workflow_uuid
-                           FROM dbos.workflow_status AS candidate
-                           JOIN dbos_rust.version_workflows AS theirs
-                             ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                           JOIN dbos_rust.version_workflows AS mine
-                             ON mine.version = $4 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                          WHERE candidate.status = 'PENDING'
-                            AND candidate.executor_id = $1
-                            AND candidate.application_name = $3
-                          ORDER BY candidate.created_at
-                          LIMIT $7
-                            FOR NO KEY UPDATE OF candidate SKIP LOCKED)
-                 RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
-                           COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                      WHERE input.workflow_uuid = workflow.workflow_uuid), inputs) AS inputs"
-            }
-            Dialect::Sqlite => {
-                "UPDATE dbos.workflow_status
-                    SET owner_xid = $5, executor_id = $2, updated_at = $6,
-                        recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                                 ELSE COALESCE(recovery_attempts, 0) + 1 END
-                  WHERE EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $2)
-                    AND workflow_uuid IN
-                        (SELECT candidate.workflow_uuid
-                           FROM dbos.workflow_status AS candidate
-                           JOIN dbos_rust.version_workflows AS theirs
-                             ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                           JOIN dbos_rust.version_workflows AS mine
-                             ON mine.version = $4 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                          WHERE candidate.status = 'PENDING'
-                            AND candidate.executor_id = $1
-                            AND candidate.application_name = $3
-                          ORDER BY candidate.created_at
-                          LIMIT $7)
-                 RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
-                           COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                      WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs"
-            }
-        })
+        let statement = Statement::new(
+            "WITH me AS (
+               SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $2 FOR KEY SHARE
+             )
+             UPDATE dbos.workflow_status
+                SET owner_xid = $5, executor_id = $2, updated_at = $6,
+                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
+                                             ELSE COALESCE(recovery_attempts, 0) + 1 END
+              WHERE EXISTS (SELECT 1 FROM me)
+                AND workflow_uuid IN
+                    (SELECT candidate.workflow_uuid
+                       FROM dbos.workflow_status AS candidate
+                       JOIN dbos_rust.version_workflows AS theirs
+                         ON theirs.version = candidate.application_version AND theirs.name = candidate.name
+                       JOIN dbos_rust.version_workflows AS mine
+                         ON mine.version = $4 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                      WHERE candidate.status = 'PENDING'
+                        AND candidate.executor_id = $1
+                        AND candidate.application_name = $3
+                      ORDER BY candidate.created_at
+                      LIMIT $7
+                        FOR NO KEY UPDATE OF candidate SKIP LOCKED)
+             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
+                       COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
+                                  WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
+        )
         .bind(dead)
         .bind(&claimant.executor)
         .bind(&claimant.application)

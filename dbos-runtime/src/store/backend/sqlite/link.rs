@@ -34,7 +34,7 @@ impl Link {
     }
 
     pub(crate) async fn run(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
-        let query = sqlx::query_with(AssertSqlSafe(without_schemas(statement.sql)), bound(statement)?);
+        let query = sqlx::query_with(AssertSqlSafe(translated(statement.sql)), bound(statement)?);
         query.fetch_all(&mut *self.0).await
     }
 
@@ -107,10 +107,15 @@ fn no_array(length: usize) -> BoxDynError {
     format!("SQLite has no arrays, and was given one of {length} values").into()
 }
 
+/// How statements that serve both databases lock rows.
+const ROW_LOCKS: [&str; 2] = ["FOR NO KEY UPDATE OF candidate SKIP LOCKED", "FOR KEY SHARE"];
+
 /// The text as SQLite understands it: it has no schemas, so `dbos.` falls away and our own schema
 /// becomes a prefix.
-fn without_schemas(sql: &str) -> String {
-    sql.replace("dbos_rust.", "dbos_rust_").replace("dbos.", "")
+fn translated(sql: &str) -> String {
+    let sql = sql.replace("dbos_rust.", "dbos_rust_").replace("dbos.", "");
+    // There are no locks of rows: whoever writes has the whole file.
+    ROW_LOCKS.iter().fold(sql, |sql, lock| sql.replace(lock, ""))
 }
 
 impl Tx {
