@@ -14,6 +14,19 @@ pub(crate) fn config(url: &str) -> Config {
     config
 }
 
+/// Whether a statement belongs to what runs beside the workflows, at any time: the lease, the looks for others' work,
+/// the news.
+pub(crate) fn is_by_services(statement: &str) -> bool {
+    let beginnings = [
+        "SELECT pg_notify",
+        "WITH clock AS",
+        "SELECT run.value",
+        "SELECT 1 AS found",
+        "SELECT workflow_uuid, owner_xid",
+    ];
+    beginnings.iter().any(|beginning| statement.starts_with(beginning))
+}
+
 /// The table that transactions write.
 pub(crate) async fn with_orders(database: &Database) {
     database.execute("CREATE TABLE orders (workflow TEXT NOT NULL, item TEXT NOT NULL)").await;

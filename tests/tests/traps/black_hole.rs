@@ -6,7 +6,7 @@ use dbos::{DBOS, Event, Result, Topic, workflow};
 use dbos_testkit::board::{open, pass, reached, unique};
 use dbos_testkit::{App, Database, Proxy, behaviours};
 
-use crate::app::{config, count, doubled, order, with_orders};
+use crate::app::{config, count, doubled, is_by_services, order, with_orders};
 
 behaviours! { black_hole:
     every_kind_of_statement_is_given_up_and_repeated on postgres within 120,
@@ -73,7 +73,7 @@ async fn every_kind_of_statement_is_given_up_and_repeated(database: Database) {
     let statements = proxy.statements().split_off(before);
     let texts: std::collections::BTreeSet<_> = statements
         .iter()
-        .filter(|text| !text.contains("pg_notify") && !text.contains("dbos_rust"))
+        .filter(|text| !is_by_services(text))
         .map(|text| text.chars().take(400).collect::<String>())
         .collect();
     assert!(texts.len() > 8, "{texts:#?}");
