@@ -9,7 +9,7 @@ use dbos_testkit::{App, Database, behaviours};
 use crate::app::config;
 
 behaviours! { mutated_rows:
-    each_broken_row_stops_its_own_workflow_alone within 300,
+    each_broken_row_stops_its_own_workflow_alone within 900,
 }
 
 const ROWS: usize = 10_000;
