@@ -1,7 +1,7 @@
 //! Random programs, crashed before and after each of their durable writes: the ids and the outcome are those of a run
 //! that never crashed.
 //!
-//! `DBOS_TEST_PROGRAMS` sets how many (default 3), `DBOS_TEST_SEED` which ones; both are printed.
+//! `DBOS_TEST_PROGRAMS` sets how many (default 2), `DBOS_TEST_SEED` which ones; both are printed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -142,7 +142,7 @@ fn setting(name: &str, default: u64) -> u64 {
 async fn a_random_program_ends_alike_wherever_it_crashes(database: Database) {
     #[expect(clippy::disallowed_methods, reason = "a seed, which is printed")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let (programs_to_try, seed) = (setting("DBOS_TEST_PROGRAMS", 3), setting("DBOS_TEST_SEED", now));
+    let (programs_to_try, seed) = (setting("DBOS_TEST_PROGRAMS", 2), setting("DBOS_TEST_SEED", now));
     println!("{}: DBOS_TEST_PROGRAMS={programs_to_try} DBOS_TEST_SEED={seed}", database.backend());
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
