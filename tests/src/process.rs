@@ -132,6 +132,18 @@ impl Process {
         self.output.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// All that it has printed on both outputs, once it has closed them: the end of a process may be known before its
+    /// last line is.
+    ///
+    /// # Panics
+    ///
+    /// Never: the count of open outputs lives in the process.
+    pub async fn all_lines(&self) -> Vec<String> {
+        let mut open = self.output.open.subscribe();
+        open.wait_for(|open| *open == 0).await.expect("the sender lives in self");
+        self.lines()
+    }
+
     /// The first line that contains the text, once it has been printed.
     ///
     /// # Panics

@@ -28,7 +28,7 @@ async fn workflow(url: &str, words: &[&str]) -> (Option<i32>, Vec<String>) {
     }
     let process = program.env("DBOS_DATABASE_URL", url).start();
     let code = process.wait().await.code();
-    (code, process.lines())
+    (code, process.all_lines().await)
 }
 
 fn row(id: &str, status: &str) -> [Option<String>; 2] {
