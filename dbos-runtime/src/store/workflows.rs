@@ -172,7 +172,9 @@ impl Store {
     ) -> Result<Option<Claimed>> {
         let statement = Statement::new(
             "UPDATE dbos.workflow_status
-                SET owner_xid = $3, updated_at = $4, recovery_attempts = recovery_attempts + 1
+                SET owner_xid = $3, updated_at = $4,
+                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
+                                             ELSE COALESCE(recovery_attempts, 0) + 1 END
               WHERE workflow_uuid = $1
                 AND owner_xid = $2
                 AND status = 'PENDING'

@@ -172,7 +172,13 @@ async fn an_open_workflow_of_a_living_process_that_nobody_runs_is_taken_up(datab
     let app = App::launch(config).await;
     let gate = unique("gate");
     open(&gate);
-    app.run(async { at_gate(gate.clone()).workflow_id("late").await.unwrap() }).await;
+    for id in ["late", "worn"] {
+        app.run(async { at_gate(gate.clone()).workflow_id(id).await.unwrap() }).await;
+    }
+    // A number that one more would overflow must not keep the other waiting.
+    database
+        .execute("UPDATE dbos.workflow_status SET recovery_attempts = 9223372036854775807 WHERE workflow_uuid = 'worn'")
+        .await;
     database.execute("DELETE FROM dbos.workflow_output").await;
     database
         .execute("UPDATE dbos.workflow_status SET status = 'PENDING', owner_xid = 'nobody', completed_at = NULL")
@@ -182,4 +188,7 @@ async fn an_open_workflow_of_a_living_process_that_nobody_runs_is_taken_up(datab
 
     let taken_up = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS' AND recovery_attempts = 2";
     assert_eq!(database.count(taken_up).await, 1);
+    let set_aside = "SELECT count(*) FROM dbos.workflow_status
+                      WHERE workflow_uuid = 'worn' AND status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'";
+    database.until_count(set_aside, 1).await;
 }
