@@ -11,6 +11,7 @@ use crate::id::random_id;
 use crate::service::identity::remove_lock_file;
 use crate::status::Status;
 use crate::store::executors::ExecutorRow;
+use crate::store::internal_queue::INTERNAL_QUEUE;
 use crate::store::outcomes::Ended;
 use crate::store::workflows::Claimed;
 use crate::telemetry;
@@ -32,34 +33,57 @@ pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<Execut
 
 /// Takes over everything of one dead executor that this code can run.
 pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Result<()> {
-    loop {
-        // Held until all that was claimed runs: a shutdown then hands it back.
-        let permit = executor.start_permit().await?;
-        let (owner, claimed) = claim(executor, &dead.executor).await?;
-        if claimed.is_empty() {
-            break;
-        }
-        for workflow in claimed {
-            recover(executor, workflow, &owner, &dead.executor).await;
-        }
-        drop(permit);
-    }
+    while take_up(executor, Source::Dead(&dead.executor)).await? {}
     if executor.store.forget_executor(&dead.executor).await? {
         remove_lock_file(dead);
     }
     Ok(())
 }
 
-async fn claim(executor: &Executor, dead: &str) -> Result<(String, Vec<Claimed>)> {
+/// Where workflows are claimed from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// A dead executor.
+    Dead(&'a str),
+    /// The queue of what was resumed.
+    InternalQueue,
+}
+
+impl Source<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Dead(executor) => executor,
+            Self::InternalQueue => INTERNAL_QUEUE,
+        }
+    }
+}
+
+/// Claims some workflows and lets them go on here. Whether there were any.
+pub(super) async fn take_up(executor: &Arc<Executor>, from: Source<'_>) -> Result<bool> {
+    // Held until all that was claimed runs: a shutdown then hands it back.
+    let _permit = executor.start_permit().await?;
+    let (owner, claimed) = claim(executor, from).await?;
+    let any = !claimed.is_empty();
+    for workflow in claimed {
+        recover(executor, workflow, &owner, from.name()).await;
+    }
+    Ok(any)
+}
+
+async fn claim(executor: &Executor, from: Source<'_>) -> Result<(String, Vec<Claimed>)> {
     let owner = random_id();
-    let (claimant, now_ms) = (executor.claimant(), executor.clock.now_ms());
-    let write = executor.store.durable_write("claim workflows").await;
-    let claimed = match executor.store.claim_from(dead, &claimant, &owner, now_ms, CLAIM).await {
+    let (store, claimant, now_ms) = (&executor.store, executor.claimant(), executor.clock.now_ms());
+    let write = store.durable_write("claim workflows").await;
+    let claimed = match from {
+        Source::Dead(dead) => store.claim_from(dead, &claimant, &owner, now_ms, CLAIM).await,
+        Source::InternalQueue => store.claim_enqueued(&claimant, &owner, now_ms, CLAIM).await,
+    };
+    let claimed = match claimed {
         Ok(claimed) => claimed,
         // The answer may be lost and the claim committed; our token finds what it took.
         Err(error) => {
-            tracing::warn!(%error, dead, "could not claim a dead executor's workflows; looking whether it worked");
-            executor.store.claimed_under(&owner).await?
+            tracing::warn!(%error, from = from.name(), "could not claim workflows; looking whether it worked");
+            store.claimed_under(&owner).await?
         }
     };
     write.end().await;

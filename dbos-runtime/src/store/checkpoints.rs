@@ -150,7 +150,6 @@ fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
     bind_checkpoints(statement, batch)
 }
 
-#[expect(clippy::too_many_lines, reason = "one statement, with a line for each of its columns")]
 fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
     let statement = Statement::new(
         "WITH input AS (
@@ -217,45 +216,50 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
          SELECT workflow_uuid, CAST(function_id AS BIGINT) AS function_id, refusal IS NOT NULL AS unreachable
            FROM taken",
     );
-    let texts = |field: fn(&Effect) -> Option<String>| batch.iter().map(|item| field(&item.effect)).collect::<Vec<_>>();
+    let effects: Vec<_> = batch.iter().map(|item| EffectColumns::of(&item.effect)).collect();
+    let texts = |column: for<'e> fn(&EffectColumns<'e>) -> Option<&'e String>| {
+        effects.iter().map(|of| column(of).cloned()).collect::<Vec<_>>()
+    };
     bind_checkpoints(statement, batch)
-        .bind(texts(|effect| match effect {
-            Effect::Event { key, .. } => Some(key.clone()),
-            _ => None,
-        }))
-        .bind(texts(|effect| match effect {
-            Effect::Event { value, .. } => Some(value.clone()),
-            _ => None,
-        }))
-        .bind(texts(|effect| match effect {
-            Effect::Message { destination, .. } => Some(destination.clone()),
-            _ => None,
-        }))
-        .bind(texts(|effect| match effect {
-            Effect::Message { topic, .. } => Some(topic.clone()),
-            _ => None,
-        }))
-        .bind(texts(|effect| match effect {
-            Effect::Message { message, .. } => Some(message.clone()),
-            _ => None,
-        }))
-        .bind(texts(|effect| match effect {
-            Effect::Message { id, .. } => Some(id.clone()),
-            _ => None,
-        }))
-        .bind(
-            batch
-                .iter()
-                .map(|item| match item.effect {
-                    Effect::Message { sent_at_ms, .. } => Some(sent_at_ms),
-                    _ => None,
-                })
-                .collect::<Vec<_>>(),
-        )
-        .bind(texts(|effect| match effect {
-            Effect::Message { unreachable, .. } => Some(unreachable.clone()),
-            _ => None,
-        }))
+        .bind(texts(|effect| effect.event_key))
+        .bind(texts(|effect| effect.event_value))
+        .bind(texts(|effect| effect.destination))
+        .bind(texts(|effect| effect.topic))
+        .bind(texts(|effect| effect.message))
+        .bind(texts(|effect| effect.message_id))
+        .bind(effects.iter().map(|effect| effect.sent_at_ms).collect::<Vec<_>>())
+        .bind(texts(|effect| effect.unreachable))
+}
+
+/// An effect, as columns of which most are empty.
+#[derive(Default)]
+struct EffectColumns<'a> {
+    event_key: Option<&'a String>,
+    event_value: Option<&'a String>,
+    destination: Option<&'a String>,
+    topic: Option<&'a String>,
+    message: Option<&'a String>,
+    message_id: Option<&'a String>,
+    sent_at_ms: Option<i64>,
+    unreachable: Option<&'a String>,
+}
+
+impl<'a> EffectColumns<'a> {
+    fn of(effect: &'a Effect) -> Self {
+        match effect {
+            Effect::None => Self::default(),
+            Effect::Event { key, value } => Self { event_key: Some(key), event_value: Some(value), ..Self::default() },
+            Effect::Message { destination, topic, message, id, sent_at_ms, unreachable } => Self {
+                destination: Some(destination),
+                topic: Some(topic),
+                message: Some(message),
+                message_id: Some(id),
+                sent_at_ms: Some(*sent_at_ms),
+                unreachable: Some(unreachable),
+                ..Self::default()
+            },
+        }
+    }
 }
 
 async fn record_on_sqlite(connection: &mut Connection, checkpoint: &Checkpoint) -> sqlx::Result<Recorded> {
