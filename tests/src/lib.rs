@@ -26,6 +26,7 @@
 mod app;
 pub use app::App;
 pub mod board;
+pub mod chance;
 mod crash;
 pub use crash::{CrashTest, Crashes};
 mod harness;

@@ -22,6 +22,7 @@ mod children;
 mod events;
 mod fence;
 mod foreign_waits;
+mod histories;
 mod manage;
 mod messages;
 mod model;
@@ -56,5 +57,6 @@ fn main() -> ExitCode {
         recovery::CASES,
         values::CASES,
         model::CASES,
+        histories::CASES,
     ])
 }

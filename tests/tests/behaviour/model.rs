@@ -3,11 +3,11 @@
 //!
 //! `DBOS_TEST_PROGRAMS` sets how many (default 2), `DBOS_TEST_SEED` which ones; both are printed.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use dbos::{DBOS, Failpoints, Result, Side, Topic, step, workflow};
 use dbos_testkit::board::{ran, runs_of, unique};
-use dbos_testkit::{App, Database, behaviours};
+use dbos_testkit::{App, Database, behaviours, chance};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -135,14 +135,8 @@ fn ids_taken(program: &Program) -> u32 {
     }
 }
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
 async fn a_random_program_ends_alike_wherever_it_crashes(database: Database) {
-    #[expect(clippy::disallowed_methods, reason = "a seed, which is printed")]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let (programs_to_try, seed) = (setting("DBOS_TEST_PROGRAMS", 2), setting("DBOS_TEST_SEED", now));
+    let (programs_to_try, seed) = (chance::setting("DBOS_TEST_PROGRAMS", 2_u64), chance::seed());
     println!("{}: DBOS_TEST_PROGRAMS={programs_to_try} DBOS_TEST_SEED={seed}", database.backend());
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -6,11 +6,11 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use dbos::{DBOS, Event, Result, Topic, Tx, WorkflowFilter, transaction, workflow};
 use dbos_testkit::board::unique;
-use dbos_testkit::{App, Backend, Database, behaviours};
+use dbos_testkit::{App, Backend, Database, behaviours, chance};
 
 use crate::app::{config, doubled, order, with_orders};
 
@@ -181,16 +181,8 @@ async fn no_transaction_is_open(database: &Database) {
 
 /// What is dropped, and after how many polls.
 fn at_random(database: &Database) -> impl Iterator<Item = (u32, u32)> + use<> {
-    let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = setting("DBOS_TEST_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).expect("later than 1970").as_secs());
-    let drops = setting("DBOS_TEST_DROPS").unwrap_or(500);
+    let (drops, seed) = (chance::setting("DBOS_TEST_DROPS", 500_u64), chance::seed());
     println!("{}: DBOS_TEST_DROPS={drops} DBOS_TEST_SEED={seed}", database.backend());
-    let mut state = seed;
-    (0..drops).map(move |_| {
-        // Knuth's constants; the upper half is random enough to choose by.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let chance = (state >> 33) as u32;
-        (chance % 42, chance / 42 % 24 + 1)
-    })
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..drops).map(move |_| (random.u32(..42), random.u32(1..=24)))
 }
