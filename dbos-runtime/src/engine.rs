@@ -66,7 +66,7 @@ impl Engine {
             clock.set(now_ms);
         }
         store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
-        let identity = Identity::create(&config, store.dialect())?;
+        let identity = Identity::create(&store)?;
         let row = identity.row(store.dialect(), lease_end_ms(&store, &clock, config.lease).await?);
         store.register_executor(&config.application, &row).await?;
         let executor = Executor::new(Parts {

@@ -45,19 +45,27 @@ pub struct Case {
     limit: Duration,
     /// A program it cannot do without, to be had from the package of the same name.
     tool: Option<&'static str>,
+    /// Why it cannot be done here, if it cannot.
+    obstacle: fn() -> Option<String>,
 }
 
 impl Case {
     /// A behaviour that may take a minute.
     #[must_use]
     pub const fn new(group: &'static str, name: &'static str, needs: Needs) -> Self {
-        Self { group, name, needs, limit: LIMIT, tool: None }
+        Self { group, name, needs, limit: LIMIT, tool: None, obstacle: || None }
     }
 
     /// Says that it needs the program `tool`.
     #[must_use]
     pub const fn using(self, tool: &'static str) -> Self {
         Self { tool: Some(tool), ..self }
+    }
+
+    /// Says what may stand in its way, besides databases and programs: the reason for which it cannot be done here.
+    #[must_use]
+    pub const fn unless(self, obstacle: fn() -> Option<String>) -> Self {
+        Self { obstacle, ..self }
     }
 
     /// Gives it another limit.
@@ -100,6 +108,8 @@ pub fn running<V: Verdict>(behaviour: impl Future<Output = V> + Send + 'static) 
 /// A behaviour is an `async fn(Database)`, run on both databases. `on` gives it something else:
 /// `on sqlite`, `on postgres` (a [`Database`](crate::Database)), `on server`, `on durable` (a
 /// [`Server`](crate::Server)), `on nothing` (no argument). `within` is its time limit in seconds.
+/// `using` names a program that it needs, and `unless` a function that gives the reason for which it cannot be done
+/// on this machine.
 ///
 /// ```
 /// dbos_testkit::behaviours! { wakeups:
@@ -111,7 +121,8 @@ pub fn running<V: Verdict>(behaviour: impl Future<Output = V> + Send + 'static) 
 /// ```
 #[macro_export]
 macro_rules! behaviours {
-    ($group:ident: $($name:ident $(on $needs:ident)? $(within $seconds:literal)? $(using $tool:literal)?),+ $(,)?) => {
+    ($group:ident: $($name:ident $(on $needs:ident)? $(within $seconds:literal)? $(using $tool:literal)?
+        $(unless $obstacle:path)?),+ $(,)?) => {
         /// The behaviours of this file.
         pub(crate) const CASES: &[$crate::Case] = &[$(
             $crate::Case::new(
@@ -121,6 +132,7 @@ macro_rules! behaviours {
             )
             $(.within($seconds))?
             $(.using($tool))?
+            $(.unless($obstacle))?
         ),+];
     };
     (@needs $name:ident) => { $crate::Needs::Each(|database| $crate::running($name(database))) };
@@ -159,6 +171,9 @@ fn trial(case: Case, backend: &str) -> Trial {
     Trial::ignorable_test(name.clone(), move || {
         if let Some(missing) = case.tool.filter(|tool| !is_installed(tool)) {
             return ignored(format!("it needs {missing}: `apt-get install {missing}`"));
+        }
+        if let Some(obstacle) = (case.obstacle)() {
+            return ignored(obstacle);
         }
         match prepare(case.needs, on_postgres) {
             Ok(behaviour) => run_within(case.limit, &name, behaviour).map(|()| Completion::Completed),

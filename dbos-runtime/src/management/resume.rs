@@ -42,7 +42,7 @@ impl Manager {
         let executor = pending.executor_id.unwrap_or_default();
         let row = self.store().executor(&executor).await?;
         let now_ms = self.lease_now_ms().await?;
-        if row.is_some_and(|row| is_dead(&row, self.store().dialect(), now_ms)) {
+        if row.is_some_and(|row| is_dead(&row, self.store(), now_ms)) {
             return Ok(executor);
         }
         Err(Error::StillRunning { workflow: pending.workflow_id, executor })

@@ -4,7 +4,6 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::id::random_id;
 use crate::store::Store;
@@ -22,12 +21,12 @@ pub(crate) struct Identity {
 impl Identity {
     /// A fresh name, with its lock taken. On Postgres a folder that cannot be written costs the
     /// quick proof of death only; on SQLite the lock is the only proof, so it must work.
-    pub(crate) fn create(config: &Config, dialect: Dialect) -> Result<Self> {
+    pub(crate) fn create(store: &Store) -> Result<Self> {
         let (executor, boot_id) = (random_id(), boot_id());
-        let folder = Store::lock_folder(config, &boot_id)?;
+        let folder = store.lock_folder(&boot_id);
         let lock = match take_lock(&folder, &executor) {
             Ok(lock) => Some(lock),
-            Err(error) if dialect == Dialect::Sqlite => {
+            Err(error) if store.dialect() == Dialect::Sqlite => {
                 return Err(Error::Configuration(format!("cannot keep a lock file in {}: {error}", folder.display())));
             }
             Err(error) => {
@@ -67,23 +66,21 @@ impl Drop for Identity {
 
 fn take_lock(folder: &Path, executor: &str) -> std::io::Result<(PathBuf, File)> {
     std::fs::create_dir_all(folder)?;
-    let path = folder.canonicalize()?.join(format!("{executor}.lock"));
+    let path = folder.canonicalize()?.join(lock_name(executor));
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
     file.try_lock().map_err(std::io::Error::from)?;
     Ok((path, file))
 }
 
 /// Whether the process behind `row` is certainly gone.
-pub(crate) fn is_dead(row: &ExecutorRow, dialect: Dialect, now_ms: i64) -> bool {
-    row.expires_at_ms <= now_ms || is_lock_free(row, dialect)
+pub(crate) fn is_dead(row: &ExecutorRow, store: &Store, now_ms: i64) -> bool {
+    row.expires_at_ms <= now_ms || is_lock_free(row, store)
 }
 
-fn is_lock_free(row: &ExecutorRow, dialect: Dialect) -> bool {
-    let Some(path) = row.lock_path.as_deref().map(Path::new) else { return false };
+fn is_lock_free(row: &ExecutorRow, store: &Store) -> bool {
     let same_machine = row.boot_id.as_deref() == Some(boot_id().as_str());
-    if dialect == Dialect::Postgres && !same_machine {
-        return false;
-    }
+    let proves_something = store.dialect() == Dialect::Sqlite || same_machine;
+    let Some(path) = lock_file(row, store).filter(|_| proves_something) else { return false };
     match File::open(path) {
         Ok(file) => match file.try_lock() {
             Ok(()) => true,
@@ -91,15 +88,26 @@ fn is_lock_free(row: &ExecutorRow, dialect: Dialect) -> bool {
         },
         // All who share an SQLite file share the folder beside it, so a lock that is not there is
         // held by nobody. A folder for temporary files may be another container's, and proves nothing.
-        Err(error) => dialect == Dialect::Sqlite && error.kind() == std::io::ErrorKind::NotFound,
+        Err(error) => store.dialect() == Dialect::Sqlite && error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 
+/// Where this process finds the lock of `row`.
+fn lock_file(row: &ExecutorRow, store: &Store) -> Option<PathBuf> {
+    match store.dialect() {
+        // Another container may have the file, and the folder beside it, at another path than the one that is recorded.
+        Dialect::Sqlite => Some(store.lock_folder(&boot_id()).join(lock_name(&row.executor))),
+        Dialect::Postgres => row.lock_path.as_deref().map(PathBuf::from),
+    }
+}
+
+fn lock_name(executor: &str) -> String {
+    format!("{executor}.lock")
+}
+
 /// Removes what a dead executor left in the file system.
-pub(crate) fn remove_lock_file(row: &ExecutorRow) {
-    if let Some(path) = &row.lock_path
-        && path.ends_with(&format!("{}.lock", row.executor))
-    {
+pub(crate) fn remove_lock_file(row: &ExecutorRow, store: &Store) {
+    if let Some(path) = lock_file(row, store).filter(|path| path.ends_with(lock_name(&row.executor))) {
         std::fs::remove_file(path).ok();
     }
 }

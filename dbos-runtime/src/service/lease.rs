@@ -209,7 +209,7 @@ impl Keeper {
 
     async fn rename(&mut self, store: &Store) -> Result<()> {
         let dialect = store.dialect();
-        let identity = Identity::create(&self.config, dialect)?;
+        let identity = Identity::create(store)?;
         let row = identity.row(dialect, lease_end_ms(store, &self.executor.clock, self.config.lease).await?);
         store.register_executor(&self.executor.application, &row).await?;
         // Only now: work that is started from here on carries the new name, and the old one is dead.
@@ -226,7 +226,7 @@ impl Keeper {
         // Leases are told by the database's clock, whatever clock the workflows live by.
         let now_ms = renewal.now_ms.unwrap_or_else(|| self.executor.clock.now_ms());
         for row in &renewal.executors {
-            if row.executor != self.identity.executor && is_dead(row, store.dialect(), now_ms) {
+            if row.executor != self.identity.executor && is_dead(row, store, now_ms) {
                 // If recovery is busy the next renewal reports it again.
                 self.dead.try_send(row.clone()).ok();
             }

@@ -35,7 +35,7 @@ pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<Execut
 pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Result<()> {
     while take_up(executor, Source::Dead(&dead.executor)).await? {}
     if executor.store.forget_executor(&dead.executor).await? {
-        remove_lock_file(dead);
+        remove_lock_file(dead, &executor.store);
     }
     Ok(())
 }

@@ -54,14 +54,6 @@ pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>
     }
 }
 
-/// Where executors of the database at `url` keep their lock files; shared by all who can prove anything.
-pub(super) fn lock_folder(url: &str, boot_id: &str) -> Result<PathBuf> {
-    match Dialect::of(url)? {
-        Dialect::Postgres => postgres::lock_folder(url, boot_id),
-        Dialect::Sqlite => sqlite::lock_folder(url, boot_id),
-    }
-}
-
 /// What a connection is wanted for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Access {
@@ -92,6 +84,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
 
     /// The database for people: no user, no password.
     fn description(&self) -> String;
+
+    /// Where executors of this database keep their lock files; shared by all who can prove anything.
+    fn lock_folder(&self, boot_id: &str) -> PathBuf;
 
     /// Borrows a connection; on SQLite there is one writer.
     async fn connect(&self, access: Access) -> sqlx::Result<Connection>;

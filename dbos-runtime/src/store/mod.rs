@@ -72,8 +72,8 @@ impl Store {
     }
 
     /// Where executors of this database keep their lock files; shared by all who can prove anything.
-    pub(crate) fn lock_folder(config: &Config, boot_id: &str) -> Result<PathBuf> {
-        backend::lock_folder(&config.effective_url(), boot_id)
+    pub(crate) fn lock_folder(&self, boot_id: &str) -> PathBuf {
+        self.backend.lock_folder(boot_id)
     }
 
     pub(crate) async fn migrate(&self) -> Result<()> {

@@ -17,6 +17,7 @@ mod black_hole;
 mod budget;
 mod busy_file;
 mod cancelled;
+mod containers;
 mod dropped;
 mod durability;
 mod health;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         notify::CASES,
         budget::CASES,
         two_processes::CASES,
+        containers::CASES,
         terminal::CASES,
         health::CASES,
         lease::CASES,

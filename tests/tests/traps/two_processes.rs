@@ -1,5 +1,6 @@
 //! Real processes on one database: killed, stopped, woken, and launched beside each other.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -41,10 +42,15 @@ impl Place {
 
     /// The same, with the walker run by another program.
     pub(crate) async fn launch_as(&self, program: Program, name: &str, lease: Duration) -> Process {
+        self.launch_on(self.database.url(), program, name, lease).await
+    }
+
+    /// The same, with the database under another name.
+    pub(crate) async fn launch_on(&self, url: &str, program: Program, name: &str, lease: Duration) -> Process {
         let inbox = self.folder.path().join(name);
         fs::create_dir_all(&inbox).unwrap();
         let process = program
-            .env("DATABASE", self.database.url())
+            .env("DATABASE", url)
             .env("LEDGER", self.ledger.path())
             .env("GATE", self.folder.path().join("gate"))
             .env("INBOX", inbox)
@@ -66,6 +72,11 @@ impl Place {
         self.ledger.lines().unwrap().iter().filter(|line| line.starts_with(what)).count()
     }
 
+    /// The process numbers in the ledger.
+    pub(crate) fn processes(&self) -> BTreeSet<String> {
+        self.ledger.lines().unwrap().iter().filter_map(|line| line.rsplit(' ').next().map(str::to_owned)).collect()
+    }
+
     pub(crate) async fn until_times(&self, what: &str, times: usize) {
         let mut looks = tokio::time::interval(Duration::from_millis(10));
         while self.times(what) < times {
@@ -73,7 +84,7 @@ impl Place {
         }
     }
 
-    async fn assert_each_passed_once(&self, workflows: i64) {
+    pub(crate) async fn assert_each_passed_once(&self, workflows: i64) {
         assert_eq!(self.database.count("SELECT count(DISTINCT workflow) FROM passed").await, workflows);
         assert_eq!(self.database.count(PASSED).await, workflows);
     }

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unused_async)] // all of this has the shape of a database that is there
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Backend, Opening};
@@ -26,10 +25,6 @@ pub trait FromItsRow {}
 impl<T> FromItsRow for T {}
 
 pub(crate) async fn open(url: &str, _: Opening) -> Result<Arc<dyn Backend>> {
-    Err(not_compiled_in(url))
-}
-
-pub(crate) fn lock_folder(url: &str, _boot_id: &str) -> Result<PathBuf> {
     Err(not_compiled_in(url))
 }
 

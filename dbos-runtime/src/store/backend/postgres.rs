@@ -53,12 +53,6 @@ pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>
     Ok(Arc::new(Postgres::open(url, opening).await?))
 }
 
-/// Any folder of this machine will do: a lock proves something to those who run on it.
-#[allow(clippy::unnecessary_wraps)] // it has the shape of the other database's
-pub(super) fn lock_folder(_url: &str, boot_id: &str) -> Result<PathBuf> {
-    Ok(std::env::temp_dir().join(format!("dbos-executors-{boot_id}")))
-}
-
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
     async fn open(url: &str, opening: Opening) -> Result<Self> {
@@ -136,6 +130,11 @@ impl Backend for Postgres {
 
     fn description(&self) -> String {
         describe(&self.options)
+    }
+
+    /// Any folder of this machine will do: a lock proves something to those who run on it.
+    fn lock_folder(&self, boot_id: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("dbos-executors-{boot_id}"))
     }
 
     async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {

@@ -3,7 +3,7 @@
 mod link;
 mod migrate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,29 +28,25 @@ struct Sqlite {
     writer: Pool<SqliteConnection>,
     readers: Pool<SqliteConnection>,
     file: PathBuf,
+    lock_folder: PathBuf,
 }
 
 pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(Sqlite::open(url, opening.missing).await?))
 }
 
-/// Beside the file, so that all who share the file share the folder.
-pub(super) fn lock_folder(url: &str, _boot_id: &str) -> Result<PathBuf> {
-    let options = options(url)?;
-    let file = options.get_filename();
+/// Beside the file itself, whatever links lead to it: all who share the file share the folder.
+fn lock_folder(file: &Path) -> std::io::Result<PathBuf> {
+    let file = file.canonicalize()?;
     let mut name = file.file_name().unwrap_or_default().to_os_string();
     name.push("-executors");
     Ok(file.with_file_name(name))
 }
 
-fn options(url: &str) -> Result<SqliteConnectOptions> {
-    SqliteConnectOptions::from_str(url)
-        .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))
-}
-
 impl Sqlite {
     async fn open(url: &str, missing: Missing) -> Result<Self> {
-        let options = options(url)?;
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| Error::Configuration(format!("the database URL cannot be used: {error}")))?;
         let file = options.get_filename().to_path_buf();
         if file.as_os_str().is_empty() || url.contains(":memory:") {
             return Err(Error::Configuration(
@@ -79,7 +75,8 @@ impl Sqlite {
         let writer = Pool::<SqliteConnection>::new(options.clone(), 1);
         writer.borrow().await.map_err(|error| Error::database(&action, error))?.give_back();
         let readers = Pool::new(options.pragma("query_only", "ON"), READERS);
-        Ok(Self { writer, readers, file })
+        let lock_folder = lock_folder(&file).map_err(|error| Error::database(&action, error.into()))?;
+        Ok(Self { writer, readers, file, lock_folder })
     }
 }
 
@@ -91,6 +88,10 @@ impl Backend for Sqlite {
 
     fn description(&self) -> String {
         format!("sqlite {}", self.file.display())
+    }
+
+    fn lock_folder(&self, _boot_id: &str) -> PathBuf {
+        self.lock_folder.clone()
     }
 
     async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
