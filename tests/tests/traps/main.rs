@@ -20,8 +20,10 @@ mod cancelled;
 mod containers;
 mod dropped;
 mod durability;
+mod first_launch;
 mod health;
 mod lease;
+mod many_processes;
 mod mutated_rows;
 mod new_code;
 mod notify;
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         budget::CASES,
         two_processes::CASES,
         containers::CASES,
+        many_processes::CASES,
+        first_launch::CASES,
         terminal::CASES,
         health::CASES,
         lease::CASES,

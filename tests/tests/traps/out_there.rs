@@ -11,6 +11,7 @@ behaviours! { out_there:
     a_role_that_may_change_no_tables_is_enough_once_they_are_there on server,
     a_role_that_may_not_create_the_tables_is_told_so on server,
     a_server_that_insists_on_encryption_is_served on server using "openssl",
+    a_hostile_schema_in_front_of_the_path_is_never_looked_into on postgres,
 }
 
 /// The URL of `database` for a role that can log in and nothing else.
@@ -101,4 +102,25 @@ async fn a_server_that_insists_on_encryption_is_served(server: Server) {
     works(&url, &database).await;
 
     assert!(refused.contains("no encryption"), "{refused}");
+}
+
+/// It has what the engine has, under the same names: tables that nothing fits into, functions that fail.
+async fn a_hostile_schema_in_front_of_the_path_is_never_looked_into(database: Database) {
+    let name = database.value("SELECT current_database()").await.unwrap();
+    database.execute("CREATE SCHEMA hostile").await;
+    database.execute(&format!("ALTER DATABASE {name} SET search_path = hostile, public")).await;
+    for table in ["workflow_status", "workflow_input", "workflow_output", "operation_outputs", "notifications"]
+        .into_iter()
+        .chain(["workflow_events", "dbos_migrations", "migrations", "executors", "version_workflows", "app_migrations"])
+    {
+        database.execute(&format!("CREATE TABLE hostile.{table} (nothing BOOLEAN CHECK (FALSE))")).await;
+    }
+    database
+        .execute(
+            "CREATE FUNCTION hostile.notifications_function() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE EXCEPTION 'hostile'; END $$",
+        )
+        .await;
+
+    works(database.url(), &database).await;
 }

@@ -29,10 +29,21 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn new(database: Database) -> Self {
+        let place = Self::with_no_tables(database);
+        place.create_passed().await;
+        place
+    }
+
+    /// A place for processes that are the first to use the database.
+    pub(crate) fn with_no_tables(database: Database) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::at(folder.path().join("ledger"));
-        database.execute("CREATE TABLE passed (workflow TEXT NOT NULL, process BIGINT NOT NULL)").await;
         Self { folder, ledger, database }
+    }
+
+    /// Creates the table that the walkers write.
+    pub(crate) async fn create_passed(&self) {
+        self.database.execute("CREATE TABLE passed (workflow TEXT NOT NULL, process BIGINT NOT NULL)").await;
     }
 
     /// Launches a process with an inbox of its own.
@@ -61,7 +72,9 @@ impl Place {
     }
 
     pub(crate) fn ask(&self, name: &str, workflow: &str) {
-        fs::write(self.folder.path().join(name).join(workflow), "").unwrap();
+        let inbox = self.folder.path().join(name);
+        fs::create_dir_all(&inbox).unwrap();
+        fs::write(inbox.join(workflow), "").unwrap();
     }
 
     pub(crate) fn open_gate(&self) {

@@ -5,15 +5,29 @@ use sqlx::SqliteConnection;
 
 use crate::error::{Error, Result};
 use crate::store::migrate::{SYSTEM_VERSION, check_complete, check_system_version, failed};
+use crate::store::retry::is_transient;
+
+/// How often the lock is asked for; each time it is waited for as long as for any other write.
+const LOCK_TRIES: u32 = 10;
 
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
-    let failed_lock = |error| Error::database("lock the database for migrations", error);
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed_lock)?;
+    lock(connection).await.map_err(|error| Error::database("lock the database for migrations", error))?;
     let outcome = apply(connection).await;
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = sqlx::raw_sql(end).execute(connection).await;
     outcome?;
     ended.map(drop).map_err(|error| Error::database("commit the migrations", error))
+}
+
+/// Opens the transaction, once those who have the file are done.
+async fn lock(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    let mut tries = 1;
+    loop {
+        match sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await {
+            Err(error) if tries < LOCK_TRIES && is_transient(&error) => tries += 1,
+            outcome => return outcome.map(drop),
+        }
+    }
 }
 
 /// Refuses tables that are missing or too old, and changes nothing.
