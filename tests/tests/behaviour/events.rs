@@ -5,11 +5,13 @@ use std::time::Duration;
 use dbos::{Clock, DBOS, Error, Event, Result, Tx, step, transaction, workflow};
 use dbos_testkit::board::{open, pass, reached, unique};
 use dbos_testkit::{App, Database, behaviours};
+use futures_util::future::join_all;
 
 use crate::app::{config, rewind, steps};
 
 behaviours! { events:
     an_event_arrives_although_it_was_waited_for_first,
+    waiters_with_different_timeouts_leave_each_other_alone,
     the_latest_value_counts,
     values_set_at_once_are_all_recorded,
     a_published_null_is_not_a_timeout,
@@ -56,6 +58,32 @@ async fn an_event_arrives_although_it_was_waited_for_first(database: Database) {
         .await;
 
     assert_eq!(value.as_deref(), Some("paid"));
+}
+
+/// Those who give up early neither wake the others with nothing nor keep the news from them.
+async fn waiters_with_different_timeouts_leave_each_other_alone(database: Database) {
+    let app = App::launch(config(&database)).await;
+    let gate = unique("publishes");
+    let wait = |timeout| DBOS::get_event("p", STATE).timeout(timeout).into_future();
+
+    let (early, late) = app
+        .run(async {
+            DBOS::start_workflow(publishes(gate.clone(), vec!["paid".to_owned()])).workflow_id("p").await.unwrap();
+            let early = join_all((1..=4).map(|number| wait(Duration::from_millis(30 * number))));
+            let late = join_all((1..=4).map(|number| wait(HOUR * number)));
+            tokio::join!(
+                async {
+                    let early = early.await;
+                    open(&gate);
+                    early
+                },
+                late
+            )
+        })
+        .await;
+
+    assert!(early.iter().all(|value| matches!(value, Ok(None))), "{early:?}");
+    assert!(late.iter().all(|value| value.as_ref().unwrap().as_deref() == Some("paid")), "{late:?}");
 }
 
 async fn the_latest_value_counts(database: Database) {

@@ -1,7 +1,9 @@
 //! The fence: once another executor owns a workflow, nothing the old owner does is recorded.
 
-use dbos::{DBOS, Result, Tx, step, transaction, workflow};
-use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
+use std::time::Duration;
+
+use dbos::{DBOS, Event, Result, Topic, Tx, step, transaction, workflow};
+use dbos_testkit::board::{open, pass, ran, reached, reached_times, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
 
 use crate::app::config;
@@ -10,6 +12,7 @@ behaviours! { fence:
     a_fenced_transaction_leaves_no_rows,
     a_fenced_step_is_not_recorded,
     a_fenced_run_records_no_outcome,
+    no_durable_call_of_a_fenced_run_does_anything,
     a_cancelled_workflow_keeps_its_status,
 }
 
@@ -104,6 +107,77 @@ async fn a_fenced_run_records_no_outcome(database: Database) {
     let row = database.query("SELECT status, owner_xid FROM dbos.workflow_status").await;
     assert_eq!(row, [[Some("PENDING".to_owned()), Some("thief".to_owned())]]);
     assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_output").await, 0);
+}
+
+const WORDS: Topic<String> = Topic::new("words");
+const STATE: Event<String> = Event::new("state");
+const KINDS: u32 = 14;
+
+#[step]
+async fn fence_step() {}
+
+#[workflow]
+async fn fence_child() -> Result<()> {
+    Ok(())
+}
+
+/// Each kind of call that is recorded, as the first thing to be written after the theft.
+#[workflow(allow_nondeterminism)]
+async fn calls_after_the_theft(gate: String, kind: u32) -> Result<()> {
+    pass(&gate).await;
+    match kind {
+        0 => fence_step().await,
+        1 => enter("kind").await?,
+        2 => DBOS::set_event(STATE, "set").await?,
+        3 => DBOS::send("kind-0", "sent", WORDS).await?,
+        4 => drop(DBOS::recv(WORDS, Duration::from_secs(60)).await?),
+        5 => DBOS::sleep(Duration::ZERO).await,
+        6 => fence_child().await?,
+        7 => drop(DBOS::start_workflow(fence_child()).workflow_id("named-child").await?),
+        8 => drop(DBOS::now().await),
+        9 => drop(DBOS::uuid().await),
+        10 => drop(DBOS::random().await),
+        11 => drop(DBOS::get_event("kind-0", STATE).timeout(Duration::ZERO).await?),
+        12 => drop(DBOS::cancel_workflow("nobody").await),
+        _ => dbos::select! {
+            () = fence_step() => {}
+            _ = DBOS::recv(WORDS, Duration::from_secs(60)) => {}
+        },
+    }
+    ran(&gate);
+    Ok(())
+}
+
+async fn no_durable_call_of_a_fenced_run_does_anything(database: Database) {
+    let app = App::launch(config(&database)).await;
+    with_ledger(&database).await;
+    let gate = unique("fenced");
+    app.run(async {
+        for kind in 0..KINDS {
+            let id = format!("kind-{kind}");
+            DBOS::start_workflow(calls_after_the_theft(gate.clone(), kind)).workflow_id(&id).await.unwrap();
+            DBOS::send(&id, "waits to be taken", WORDS).await.unwrap();
+        }
+    })
+    .await;
+    reached_times(&gate, KINDS).await;
+
+    steal(&database).await;
+    open(&gate);
+    app.engine.idle().await;
+
+    assert_eq!(runs_of(&gate), 0, "a body went on");
+    for (what, expected) in [
+        ("ledger", 0),
+        ("dbos.operation_outputs", 0),
+        ("dbos.workflow_events", 0),
+        ("dbos.notifications WHERE consumed", 0),
+        ("dbos.notifications", KINDS),
+        ("dbos.workflow_status WHERE status = 'PENDING' AND owner_xid = 'thief'", KINDS),
+        ("dbos.workflow_status", KINDS),
+    ] {
+        assert_eq!(database.count(&format!("SELECT count(*) FROM {what}")).await, i64::from(expected), "{what}");
+    }
 }
 
 async fn a_cancelled_workflow_keeps_its_status(database: Database) {

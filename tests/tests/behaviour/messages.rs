@@ -14,6 +14,7 @@ behaviours! { messages:
     nobody_at_the_destination_is_an_error,
     nobody_at_the_destination_is_recorded_in_a_workflow,
     a_key_sends_once,
+    one_key_to_two_receivers_is_two_messages,
     a_message_is_received_once_although_the_receiver_crashes,
     an_empty_message_is_not_a_timeout,
     a_timeout_gives_none_and_a_crash_does_not_extend_it,
@@ -124,6 +125,24 @@ async fn a_key_sends_once(database: Database) {
         .await;
 
     assert_eq!(words, [Some("first".to_owned()), Some("other".to_owned())]);
+}
+
+async fn one_key_to_two_receivers_is_two_messages(database: Database) {
+    let app = App::launch(config(&database)).await;
+
+    let words = app
+        .run(async {
+            let one = DBOS::start_workflow(hears_words(1)).workflow_id("one").await.unwrap();
+            let two = DBOS::start_workflow(hears_words(1)).workflow_id("two").await.unwrap();
+            for receiver in ["one", "two", "one"] {
+                DBOS::send(receiver, format!("to {receiver}"), WORDS).idempotency_key("k").await.unwrap();
+            }
+            [one.result().await.unwrap(), two.result().await.unwrap()]
+        })
+        .await;
+
+    assert_eq!(words, [[Some("to one".to_owned())], [Some("to two".to_owned())]]);
+    assert_eq!(database.count("SELECT count(*) FROM dbos.notifications").await, 2);
 }
 
 #[step]

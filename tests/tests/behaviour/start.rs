@@ -4,7 +4,7 @@ use dbos::{DBOS, Error, IdReuse, Result, step, workflow};
 use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::config;
+use crate::app::{config, rewind};
 
 behaviours! { start:
     a_workflow_runs_and_gives_its_result,
@@ -13,6 +13,7 @@ behaviours! { start:
     a_start_that_wants_an_id_of_its_own_is_refused,
     a_child_that_wants_an_id_of_its_own_is_refused_on_replay_too,
     an_unusable_id_is_refused_before_anything_happens,
+    nobody_can_be_awaited_who_does_not_exist,
     a_finished_step_is_not_run_again_after_a_crash,
     a_panic_is_the_workflows_error,
     a_fresh_run_of_n_steps_leaves_n_rows,
@@ -112,6 +113,27 @@ async fn a_child_that_wants_an_id_of_its_own_is_refused_on_replay_too(database: 
 
     assert_eq!(app.result::<Result<i64>>("parent").await.unwrap(), 4);
     assert_eq!(runs_of(&name), 2);
+}
+
+#[workflow]
+async fn awaits(id: String) -> Result<i64> {
+    DBOS::retrieve_workflow::<Result<i64>>(id)?.result().await
+}
+
+async fn nobody_can_be_awaited_who_does_not_exist(database: Database) {
+    let mut app = App::launch(config(&database)).await;
+    let is_nobody =
+        |result: Result<i64>| matches!(result, Err(Error::NonExistentWorkflow { workflow }) if workflow == "nobody");
+
+    assert!(is_nobody(app.result("nobody").await));
+    assert!(is_nobody(app.run(async { awaits("nobody".to_owned()).workflow_id("w").await }).await));
+
+    // A replay sees what was seen, whoever exists now.
+    app.run(async { other(1).workflow_id("nobody").await.unwrap() }).await;
+    app.crash().await;
+    rewind(&database, "w", "1 = 1").await;
+    app.relaunch().await;
+    assert!(is_nobody(app.result("w").await));
 }
 
 async fn an_unusable_id_is_refused_before_anything_happens(database: Database) {
