@@ -24,6 +24,7 @@ use access::{
     every_view_is_pictured, the_focus_comes_back_with_the_connection, what_changes_is_said_aloud,
 };
 use browser::{Browser, Page};
+use inspection::what_is_wrong_with_a_page_is_found_and_named;
 use shop::Shop;
 
 macro_rules! trials {
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         a_widget_is_bought_by_keyboard_alone_and_the_focus_is_always_seen,
         the_focus_comes_back_with_the_connection,
         what_changes_is_said_aloud,
+        what_is_wrong_with_a_page_is_found_and_named,
     ];
     let pictured = trial("every_view_is_pictured", every_view_is_pictured);
     trials.push(pictured.with_ignored_flag(access::album().is_none()));

@@ -103,6 +103,11 @@ const AT_THE_END: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What is compared, by name.
+pub(crate) fn comparisons() -> impl Iterator<Item = &'static str> {
+    ALWAYS.iter().chain(AT_THE_END).map(|(name, ..)| *name)
+}
+
 /// What is wrong right now, with a shop that began with so many widgets.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ pub(crate) struct Crowd {
     closing: Arc<AtomicBool>,
     buyers: JoinSet<u64>,
     auditor: JoinHandle<(u64, Vec<String>)>,
+    audits: watch::Sender<u64>,
     answered: watch::Sender<Instant>,
     _folder: tempfile::TempDir,
 }
@@ -55,8 +56,9 @@ impl Crowd {
             };
             buyers.spawn(buyer.buy());
         }
-        let auditor = tokio::spawn(watch_books(Arc::clone(&database), Arc::clone(&closing)));
-        Self { database, ledger, closing, buyers, auditor, answered, _folder: folder }
+        let audits = watch::Sender::new(0);
+        let auditor = tokio::spawn(watch_books(Arc::clone(&database), Arc::clone(&closing), audits.clone()));
+        Self { database, ledger, closing, buyers, auditor, audits, answered, _folder: folder }
     }
 
     /// Waits until somebody is answered.
@@ -64,6 +66,13 @@ impl Crowd {
         let since = Instant::now();
         let mut answered = self.answered.subscribe();
         answered.wait_for(|at| *at > since).await.expect("the sender lives in self");
+    }
+
+    /// Waits until an audit that has begun after now is done.
+    pub(crate) async fn until_audited(&self) {
+        let mut audits = self.audits.subscribe();
+        let begun = *audits.borrow() + 1;
+        audits.wait_for(|audits| *audits > begun).await.expect("the sender lives in self");
     }
 
     /// Waits until all have what they came for, and audits for the last time.
@@ -121,17 +130,22 @@ impl Buyer {
 }
 
 /// Audits again and again, whenever there is a database: how often, and what was wrong.
-async fn watch_books(database: Arc<Database>, closing: Arc<AtomicBool>) -> (u64, Vec<String>) {
-    let (mut audits, mut wrong) = (0, Vec::new());
+async fn watch_books(
+    database: Arc<Database>,
+    closing: Arc<AtomicBool>,
+    audits: watch::Sender<u64>,
+) -> (u64, Vec<String>) {
+    let mut wrong = Vec::new();
     while !closing.load(Ordering::SeqCst) {
         let started = Instant::now();
         if let Ok(found) = try_audit(&database, STOCK).await {
             wrong.extend(found);
-            audits += 1;
+            audits.send_modify(|audits| *audits += 1);
         }
         // The books grow, and the shop must not starve of audits.
         sleep((started.elapsed() * 4).max(Duration::from_millis(200))).await;
     }
+    let audits = *audits.borrow();
     (audits, wrong)
 }
 

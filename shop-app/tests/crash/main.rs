@@ -16,6 +16,7 @@ mod commits;
 mod crowd;
 mod grid;
 mod paths;
+mod planted;
 mod random_kills;
 #[path = "../shop/mod.rs"]
 mod shop;
@@ -23,5 +24,5 @@ mod storm;
 mod two_processes;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[grid::CASES, random_kills::CASES, storm::CASES, two_processes::CASES])
+    dbos_testkit::main(&[planted::CASES, grid::CASES, random_kills::CASES, storm::CASES, two_processes::CASES])
 }
