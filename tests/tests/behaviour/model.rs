@@ -18,6 +18,7 @@ use crate::app::{config, rewind, steps};
 
 behaviours! { model:
     a_random_program_ends_alike_wherever_it_crashes within 3600,
+    a_trace_that_no_program_gives_is_found on nothing,
 }
 
 const NEVER: Topic<()> = Topic::new("never");
@@ -121,6 +122,26 @@ fn allows(program: &Program, trace: &mut impl Iterator<Item = u32>) -> bool {
         Program::Race(a, b) => trace.next().is_some_and(|winner| winner == *a || winner == *b + 10_000),
         Program::Sequence(parts) => parts.iter().all(|part| allows(part, trace)),
     }
+}
+
+async fn a_trace_that_no_program_gives_is_found() {
+    let program = Program::Sequence(vec![
+        Program::Step(1),
+        Program::Join(2, 3, 4),
+        Program::Race(5, 6),
+        Program::RaceAgainstSilence(7),
+        Program::Random,
+        Program::Child(8),
+    ]);
+    let may_give = |trace: &[u32]| allows(&program, &mut trace.iter().copied());
+
+    assert!(may_give(&[1, 2, 3, 4, 5, 7, 1, 8]));
+    assert!(may_give(&[1, 2, 3, 4, 10_006, 7, 1, 8]), "whoever wins");
+    assert!(!may_give(&[1, 2, 4, 3, 5, 7, 1, 8]), "joined calls in another order");
+    assert!(!may_give(&[1, 2, 3, 4, 6, 7, 1, 8]), "the loser's value");
+    assert!(!may_give(&[1, 2, 3, 4, 5, 0, 1, 8]), "silence won");
+    assert!(!may_give(&[1, 1, 2, 3, 4, 5, 7, 1, 8]), "a step twice");
+    assert!(!may_give(&[1, 2, 3, 4, 5, 7, 1]), "an end that is missing");
 }
 
 /// The step ids that the calls of a program take, those of races' losers and timers included.

@@ -171,7 +171,7 @@ async fn every_durable_call_may_be_dropped_in_its_workflow_after_any_of_its_poll
     assert_eq!(database.count(rows).await, database.count(steps).await, "rows and checkpoints agree");
 }
 
-async fn no_transaction_is_open(database: &Database) {
+pub(crate) async fn no_transaction_is_open(database: &Database) {
     if database.backend() == Backend::Postgres {
         let open = "SELECT count(*) FROM pg_stat_activity
                      WHERE datname = current_database() AND state LIKE 'idle in transaction%'";

@@ -30,6 +30,7 @@ mod notify;
 mod one_bad_row;
 mod out_there;
 mod outage;
+mod planted;
 mod secrets;
 mod terminal;
 mod two_processes;
@@ -38,6 +39,7 @@ mod user_errors;
 
 fn main() -> ExitCode {
     dbos_testkit::main(&[
+        planted::CASES,
         unknown_commit::CASES,
         black_hole::CASES,
         cancelled::CASES,
