@@ -162,7 +162,12 @@ impl Database {
     }
 
     fn file() -> Self {
-        let folder = tempfile::Builder::new().prefix("dbos-sqlite-").tempdir().expect("a temporary folder");
+        Self::file_in(&std::env::temp_dir())
+    }
+
+    /// A SQLite file in a folder of its own in this one.
+    pub(crate) fn file_in(place: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("dbos-sqlite-").tempdir_in(place).expect("a temporary folder");
         let path = folder.path().join("test.sqlite");
         Self { url: format!("sqlite://{}", path.display()), place: Place::File { path, _folder: folder } }
     }

@@ -10,10 +10,18 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::database::{Backend, Database};
+use crate::disk::{Disk, NotMounted, is_inside, run_where_disks_may_be_mounted};
 use crate::postgres::{Server, Unavailable, shared_url};
 
 /// How long a behaviour may take unless it says otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
+
+/// Room for a few thousand workflows.
+const SQLITE_DISK: u64 = 64 << 20;
+/// Room for a server and a few thousand workflows.
+const SERVER_DISK: u64 = 256 << 20;
+/// To see whether there can be any.
+const SMALLEST_DISK: u64 = 1 << 20;
 
 /// A behaviour under way.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -32,6 +40,10 @@ pub enum Needs {
     Server(fn(Server) -> Running),
     /// The same, flushing at each commit.
     Durable(fn(Server) -> Running),
+    /// A SQLite file on a small disk of its own.
+    SqliteDisk(fn(Disk, Database) -> Running),
+    /// A Postgres server with all it has on a small disk of its own.
+    ServerDisk(fn(Disk, Server) -> Running),
     /// No database.
     Nothing(fn() -> Running),
 }
@@ -107,7 +119,8 @@ pub fn running<V: Verdict>(behaviour: impl Future<Output = V> + Send + 'static) 
 ///
 /// A behaviour is an `async fn(Database)`, run on both databases. `on` gives it something else:
 /// `on sqlite`, `on postgres` (a [`Database`](crate::Database)), `on server`, `on durable` (a
-/// [`Server`](crate::Server)), `on nothing` (no argument). `within` is its time limit in seconds.
+/// [`Server`](crate::Server)), `on sqlite_disk`, `on server_disk` (the same behind the [`Disk`](crate::Disk) they are on),
+/// `on nothing` (no argument). `within` is its time limit in seconds.
 /// `using` names a program that it needs, and `unless` a function that gives the reason for which it cannot be done
 /// on this machine.
 ///
@@ -140,6 +153,8 @@ macro_rules! behaviours {
     (@needs $name:ident postgres) => { $crate::Needs::Postgres(|database| $crate::running($name(database))) };
     (@needs $name:ident server) => { $crate::Needs::Server(|server| $crate::running($name(server))) };
     (@needs $name:ident durable) => { $crate::Needs::Durable(|server| $crate::running($name(server))) };
+    (@needs $name:ident sqlite_disk) => { $crate::Needs::SqliteDisk(|disk, file| $crate::running($name(disk, file))) };
+    (@needs $name:ident server_disk) => { $crate::Needs::ServerDisk(|disk, server| $crate::running($name(disk, server))) };
     (@needs $name:ident nothing) => { $crate::Needs::Nothing(|| $crate::running($name())) };
 }
 
@@ -158,8 +173,8 @@ pub fn main(groups: &[&[Case]]) -> ExitCode {
 fn trials(case: &Case) -> Vec<Trial> {
     let backends: &[&str] = match case.needs {
         Needs::Each(_) => &["sqlite::", "postgres::"],
-        Needs::Sqlite(_) => &["sqlite::"],
-        Needs::Postgres(_) | Needs::Server(_) | Needs::Durable(_) => &["postgres::"],
+        Needs::Sqlite(_) | Needs::SqliteDisk(_) => &["sqlite::"],
+        Needs::Postgres(_) | Needs::Server(_) | Needs::Durable(_) | Needs::ServerDisk(_) => &["postgres::"],
         Needs::Nothing(_) => &[""],
     };
     backends.iter().map(|backend| trial(*case, backend)).collect()
@@ -175,12 +190,35 @@ fn trial(case: Case, backend: &str) -> Trial {
         if let Some(obstacle) = (case.obstacle)() {
             return ignored(obstacle);
         }
+        if matches!(case.needs, Needs::SqliteDisk(_) | Needs::ServerDisk(_))
+            && let Err(not_mounted) = Disk::of(SMALLEST_DISK)
+        {
+            return run_elsewhere(&name, &not_mounted);
+        }
         match prepare(case.needs, on_postgres) {
             Ok(behaviour) => run_within(case.limit, &name, behaviour).map(|()| Completion::Completed),
             Err(Unavailable::Missing) => ignored(Unavailable::Missing.to_string()),
             Err(unavailable) => Err(unavailable.into()),
         }
     })
+}
+
+/// Runs a trial in a process of its own that may mount a disk.
+fn run_elsewhere(name: &str, not_mounted: &NotMounted) -> Result<Completion, Failed> {
+    let program = std::env::current_exe()?;
+    let run = if is_inside() { None } else { run_where_disks_may_be_mounted(&program, &["--exact", name]) };
+    let Some(output) = run.transpose()? else { return ignored(not_mounted.to_string()) };
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    if !output.status.success() {
+        return Err(said.into_owned().into());
+    }
+    let is_ignored = said.contains("1 ignored");
+    if is_ignored {
+        ignored(format!("`{name}` was ignored where disks can be mounted"))
+    } else {
+        Ok(Completion::Completed)
+    }
 }
 
 /// Not run, which is no success: where everything should be installed it is a failure.
@@ -205,6 +243,16 @@ fn prepare(needs: Needs, on_postgres: bool) -> Result<Running, Unavailable> {
         }
         Needs::Server(run) => run(Server::own()?),
         Needs::Durable(run) => run(Server::durable()?),
+        Needs::SqliteDisk(run) => {
+            let disk = Disk::of(SQLITE_DISK).map_err(|error| Unavailable::Broken(error.to_string()))?;
+            let database = Database::file_in(disk.path());
+            run(disk, database)
+        }
+        Needs::ServerDisk(run) => {
+            let disk = Disk::of(SERVER_DISK).map_err(|error| Unavailable::Broken(error.to_string()))?;
+            let server = Server::on(disk.path())?;
+            run(disk, server)
+        }
         Needs::Nothing(run) => run(),
     })
 }

@@ -29,6 +29,10 @@ pub mod board;
 pub mod chance;
 mod crash;
 pub use crash::{CrashTest, Crashes};
+mod disk;
+mod figures;
+pub use disk::{Disk, NotMounted};
+pub use figures::report;
 mod harness;
 pub use harness::{Case, Needs, Running, Verdict, main, running};
 mod database;
@@ -39,11 +43,13 @@ mod postgres;
 mod pooler;
 mod process;
 mod proxy;
+mod wall_clock;
 pub use ledger::Ledger;
 pub use pooler::{POOLER_VARIABLE, Pooler};
 pub use postgres::{Server, URL_VARIABLE, Unavailable, shared_url};
 pub use process::{Process, Program, free_port};
 pub use proxy::{Fault, Proxy};
+pub use wall_clock::WallClock;
 
 /// The examples of the page are tests.
 #[cfg(doctest)]

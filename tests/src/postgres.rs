@@ -9,14 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::process::{children_of, free_port};
 
 mod guardian;
 mod installation;
 use guardian::Guardian;
-use installation::{Owner, binaries, initialize};
+use installation::{Owner, binaries, initialize, settings};
 
 /// The environment variable that names a running server, to be used instead of starting one.
 pub const URL_VARIABLE: &str = "DBOS_TEST_POSTGRES_URL";
@@ -79,6 +79,13 @@ enum Flush {
     AtCommit,
 }
 
+/// How much of the write-ahead log is kept: some tests count what was written to it, while others make it grow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Whole,
+    Short,
+}
+
 impl Server {
     /// Starts a server that survives being killed, but not the loss of power: it never flushes.
     ///
@@ -86,7 +93,7 @@ impl Server {
     ///
     /// [`Unavailable`] if no binaries are installed, or they do not start.
     pub fn own() -> Result<Self, Unavailable> {
-        Self::launch(Flush::Never)
+        Self::launch(Flush::Never, Log::Whole, &std::env::temp_dir())
     }
 
     /// Starts a server that flushes at every commit, as in production.
@@ -95,7 +102,22 @@ impl Server {
     ///
     /// [`Unavailable`] if no binaries are installed, or they do not start.
     pub fn durable() -> Result<Self, Unavailable> {
-        Self::launch(Flush::AtCommit)
+        Self::launch(Flush::AtCommit, Log::Whole, &std::env::temp_dir())
+    }
+
+    /// Starts a server that keeps all it has in this folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if no binaries are installed, or they do not start.
+    pub(crate) fn on(place: &Path) -> Result<Self, Unavailable> {
+        Self::launch(Flush::Never, Log::Short, place)
+    }
+
+    /// Whether it runs. It stops by itself when it cannot write its log any more.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.find_pid().is_some_and(|pid| test_kill_process(pid).is_ok())
     }
 
     /// Where to connect: user `postgres`, database `postgres`, no password.
@@ -149,16 +171,17 @@ impl Server {
         signal(server, Signal::CONT);
     }
 
-    fn launch(flush: Flush) -> Result<Self, Unavailable> {
+    fn launch(flush: Flush, log: Log, place: &Path) -> Result<Self, Unavailable> {
         let binaries = binaries().ok_or(Unavailable::Missing)?;
-        Self::create(&binaries, flush).map_err(|error| Unavailable::Broken(error.to_string()))
+        let settings = settings(&binaries, flush, log);
+        Self::create(&binaries, &settings, place).map_err(|error| Unavailable::Broken(error.to_string()))
     }
 
-    fn create(binaries: &Path, flush: Flush) -> std::io::Result<Self> {
+    fn create(binaries: &Path, settings: &str, place: &Path) -> std::io::Result<Self> {
         let owner = Owner::of_servers()?;
-        let directory = tempfile::Builder::new().prefix("dbos-postgres-").tempdir()?;
+        let directory = tempfile::Builder::new().prefix("dbos-postgres-").tempdir_in(place)?;
         owner.give(directory.path())?;
-        initialize(binaries, directory.path(), &owner, flush)?;
+        initialize(binaries, directory.path(), &owner, settings)?;
 
         let guardian = Guardian::spawn(binaries, directory.path(), &owner)?;
         let mut server = Self { guardian: Mutex::new(guardian), directory: directory.keep(), port: free_port() };
@@ -183,11 +206,12 @@ impl Server {
     }
 
     fn pid(&self) -> Pid {
-        fs::read_to_string(self.directory.join("data/postmaster.pid"))
-            .ok()
-            .and_then(|text| text.lines().next()?.trim().parse().ok())
-            .and_then(Pid::from_raw)
-            .expect("the server is running")
+        self.find_pid().expect("the server is running")
+    }
+
+    fn find_pid(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.directory.join("data/postmaster.pid")).ok()?;
+        Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
     }
 }
 

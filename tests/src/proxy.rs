@@ -35,6 +35,7 @@ enum Effect {
     LoseRequest,
     LoseReply,
     SilenceReply,
+    HoldRequest,
 }
 
 impl Fault {
@@ -60,6 +61,12 @@ impl Fault {
     /// The server executes the statement, then the connection is reset before the answer arrives.
     pub fn losing_the_reply(mut self) -> Self {
         self.effect = Effect::LoseReply;
+        self
+    }
+
+    /// The statement is kept back, as by [`Proxy::hold`], until [`Proxy::pass`].
+    pub fn holding(mut self) -> Self {
+        self.effect = Effect::HoldRequest;
         self
     }
 

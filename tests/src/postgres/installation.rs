@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Flush;
+use super::{Flush, Log};
 
 /// `PG_BIN`, else the newest version where Debian keeps them, else the search path.
 pub(super) fn binaries() -> Option<PathBuf> {
@@ -28,7 +28,7 @@ pub(super) fn binaries() -> Option<PathBuf> {
 }
 
 /// Creates the data folder and configures it.
-pub(super) fn initialize(binaries: &Path, directory: &Path, owner: &Owner, flush: Flush) -> std::io::Result<()> {
+pub(super) fn initialize(binaries: &Path, directory: &Path, owner: &Owner, settings: &str) -> std::io::Result<()> {
     let data = directory.join("data");
     let mut initdb = Command::new(binaries.join("initdb"));
     initdb.args(["--no-sync", "--no-locale", "-A", "trust", "-U", "postgres", "-E", "UTF8", "-D"]);
@@ -38,15 +38,18 @@ pub(super) fn initialize(binaries: &Path, directory: &Path, owner: &Owner, flush
         return Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let mut configuration = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
-    configuration.write_all(settings(binaries, flush).as_bytes())
+    configuration.write_all(settings.as_bytes())
 }
 
-/// The log is kept whole: some tests count what was written to it, while others make it grow.
-fn settings(binaries: &Path, flush: Flush) -> String {
+/// What the configuration says beyond its defaults.
+pub(super) fn settings(binaries: &Path, flush: Flush, log: Log) -> String {
     let mut settings = String::from(
-        "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nshared_buffers = 64MB\n\
-         wal_keep_size = '4GB'\nmax_wal_size = '4GB'\n",
+        "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nshared_buffers = 64MB\n",
     );
+    settings.push_str(match log {
+        Log::Whole => "wal_keep_size = '4GB'\nmax_wal_size = '4GB'\n",
+        Log::Short => "min_wal_size = '32MB'\nmax_wal_size = '64MB'\n",
+    });
     if flush == Flush::Never {
         settings.push_str("fsync = off\nfull_page_writes = off\n");
     }

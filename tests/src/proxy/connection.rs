@@ -129,6 +129,10 @@ impl Upward<'_> {
     async fn forward(&mut self, frame: &Frame) -> Option<End> {
         match self.meet(frame) {
             Some(Effect::LoseRequest) => return Some(End::Reset),
+            Some(Effect::HoldRequest) => {
+                self.state.mode.send_replace(Mode::Hold);
+                let _ = self.state.mode.subscribe().wait_for(|mode| *mode != Mode::Hold).await;
+            }
             Some(effect) => {
                 let mut fate = locked(self.fate);
                 fate.lost_answer = Some((fate.asked + 1, effect));

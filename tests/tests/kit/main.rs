@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod crash;
 mod database;
+mod disk;
 mod harness;
 mod http;
 mod ledger;
@@ -15,6 +16,7 @@ mod pooler;
 mod process;
 mod proxy;
 mod server;
+mod wall_clock;
 
 fn main() -> ExitCode {
     if std::env::var_os(server::CHILD).is_some() {
@@ -24,7 +26,9 @@ fn main() -> ExitCode {
         harness::CASES,
         crash::CASES,
         database::CASES,
+        disk::CASES,
         server::CASES,
+        wall_clock::CASES,
         proxy::CASES,
         pooler::CASES,
         process::CASES,
