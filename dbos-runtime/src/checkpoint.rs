@@ -8,6 +8,7 @@ use crate::context::{Run, place_of};
 use crate::error::Error;
 use crate::executor::Signal;
 use crate::store::checkpoints::{Checkpoint, Effect, Recorded};
+use crate::store::is_damage;
 use crate::store::steps::RecordedStep;
 
 /// One durable call of a workflow: its id was taken where it is written.
@@ -120,6 +121,9 @@ impl Point {
     }
 
     pub(crate) async fn fail_to_store(&self, error: &Error) -> ! {
+        if is_damage(error) {
+            self.run.stop(Signal::Damaged(error.clone())).await
+        }
         let what = format!("the outcome of step `{}`", self.name);
         self.run.stop(Signal::Failed(Error::Unstorable { what, reason: error.to_string() })).await
     }

@@ -30,6 +30,8 @@ pub(crate) enum Signal {
     LostOwnership,
     /// The code is not the code that was recorded; the row stays for the right version.
     Diverged(Error),
+    /// The database is damaged; the row waits for a process that finds it whole.
+    Damaged(Error),
     /// The run cannot go on and never will: this is its outcome.
     Failed(Error),
     /// The engine closes; the row goes to whoever comes next.

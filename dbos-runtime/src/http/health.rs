@@ -48,16 +48,15 @@ fn ready(_: RouteRequest) -> Answered {
 }
 
 /// Why workflows cannot be started here now.
-async fn reason_to_wait() -> Option<&'static str> {
-    let Ok(executor) = engine() else { return Some("DBOS is not running in this process") };
+async fn reason_to_wait() -> Option<String> {
+    let Ok(executor) = engine() else { return Some("DBOS is not running in this process".to_owned()) };
     if executor.is_closing() {
-        return Some("the program is shutting down");
+        return Some("the program is shutting down".to_owned());
     }
     if !executor.holds_lease() {
-        return Some("the lease in the database ran out");
+        let why = executor.store.known_ailment().map_or_else(String::new, |ailment| format!(": {ailment}"));
+        return Some(format!("the lease in the database ran out{why}"));
     }
-    match tokio::time::timeout(PATIENCE, executor.store.answers()).await {
-        Ok(true) => None,
-        _ => Some("the database does not answer"),
-    }
+    let ailment = tokio::time::timeout(PATIENCE, executor.store.ailment()).await;
+    ailment.unwrap_or(Some("the database does not answer")).map(str::to_owned)
 }

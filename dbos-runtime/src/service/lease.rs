@@ -16,9 +16,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::service::identity::{Identity, is_dead};
-use crate::store::Store;
 use crate::store::backend::Dialect;
 use crate::store::executors::{ExecutorRow, Renewal};
+use crate::store::{Store, Trouble};
 
 /// Renewals per lease: several may fail before it runs out.
 const RENEWALS_PER_LEASE: u32 = 5;
@@ -54,6 +54,7 @@ impl Lease {
             stop: Arc::clone(&stop),
             renewed: Instant::now(),
             fenced: false,
+            trouble: None,
         };
         let thread = std::thread::Builder::new()
             .name("dbos-lease".to_owned())
@@ -104,6 +105,8 @@ struct Keeper {
     renewed: Instant,
     /// Whether the runs were stopped because the lease could not be renewed in time.
     fenced: bool,
+    /// Why renewals fail.
+    trouble: Option<Trouble>,
 }
 
 fn run(mut keeper: Keeper) {
@@ -158,10 +161,11 @@ impl Keeper {
         let renewal = match store.renew(&self.executor.application, &self.identity.executor, lease_ms).await {
             Ok(renewal) => renewal,
             Err(error) => {
-                tracing::debug!(%error, "lease not renewed");
+                self.trouble.get_or_insert_with(|| self.executor.store.trouble("renew the lease")).note(&error);
                 return;
             }
         };
+        self.trouble = None;
         if let Some(now_ms) = renewal.now_ms {
             self.executor.clock.set(now_ms);
         }

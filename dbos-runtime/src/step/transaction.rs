@@ -3,8 +3,8 @@
 //! One `BEGIN … COMMIT` holds the user's statements, then the fence and the checkpoint, then whatever
 //! the body asked to commit with it. So either all of it happened, and the step is recorded, or none.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::call::{BodyOutcome, Placed, Step};
 use crate::checkpoint::Point;
@@ -18,7 +18,7 @@ use crate::store::connection::{Connection, Isolation};
 use crate::store::retry::{Backoff, is_refused_write, is_transient, is_worth_rerunning};
 use crate::store::sql::Statement;
 use crate::store::tx::{FromTx, Tx};
-use crate::store::{insist, messages, within};
+use crate::store::{SharedTrouble, is_damage, messages, within};
 use crate::wakeup::Fact;
 
 /// How often a body that failed in an aborted transaction runs again before its error counts.
@@ -40,6 +40,7 @@ pub struct Transaction {
     placed: Placed,
     options: TransactionOptions,
     blind_reruns: AtomicU32,
+    trouble: OnceLock<SharedTrouble>,
 }
 
 /// How the last statements of an attempt went.
@@ -68,7 +69,7 @@ pub fn connection<C: FromTx + ?Sized>() -> ConnectionKind<C> {
 impl Transaction {
     pub(super) fn new(step: &Step, options: TransactionOptions) -> Self {
         let (context, placed) = (Arc::clone(&step.context), step.placed.clone());
-        Self { context, placed, options, blind_reruns: AtomicU32::new(0) }
+        Self { context, placed, options, blind_reruns: AtomicU32::new(0), trouble: OnceLock::new() }
     }
 
     fn point(&self) -> Option<&Point> {
@@ -86,6 +87,11 @@ impl Transaction {
         }
     }
 
+    fn trouble(&self) -> SharedTrouble {
+        let action = || format!("run transaction `{}`", self.context.name);
+        self.trouble.get_or_init(|| self.executor().store.trouble(&action()).into()).clone()
+    }
+
     /// Opens the transaction of the next attempt, waiting through any outage.
     pub async fn begin(&self) -> Tx {
         self.context.attempt.fetch_add(1, Ordering::SeqCst);
@@ -93,12 +99,15 @@ impl Transaction {
         let executor = self.executor();
         let store = &executor.store;
         let opened = if self.options.read_only {
-            insist("open a transaction", || store.begin_reading(self.options.isolation)).await
+            store.repeat("open a transaction", || store.begin_reading(self.options.isolation)).await
         } else {
-            insist("open a transaction", || store.begin(self.options.isolation)).await
+            store.repeat("open a transaction", || store.begin(self.options.isolation)).await
         };
         match opened {
-            Ok(connection) => Tx::new(connection, store.dialect(), executor.clock.clone(), self.options.read_only),
+            Ok(connection) => {
+                let (clock, trouble) = (executor.clock.clone(), self.trouble());
+                Tx::new(connection, store.dialect(), clock, self.options.read_only, trouble)
+            }
             Err(error) => self.fail(error).await,
         }
     }
@@ -138,7 +147,14 @@ impl Transaction {
     /// Whether the body failed with an error of the database that a rerun may mend.
     pub fn is_transient(&self, error: Option<&sqlx::Error>) -> bool {
         // A body that writes although it promised not to would write again.
-        error.is_some_and(|error| is_worth_rerunning(error) && !(self.options.read_only && is_refused_write(error)))
+        error.is_some_and(|error| {
+            self.trouble().note_damage(error);
+            let rerun = is_worth_rerunning(error) && !(self.options.read_only && is_refused_write(error));
+            if rerun {
+                self.trouble().note(error);
+            }
+            rerun
+        })
     }
 
     /// Commits or rolls back what the body did. `None` if the body should run again.
@@ -147,6 +163,12 @@ impl Transaction {
             Ok(encoded) => encoded,
             Err(reason) => return Some(Err(reason)),
         };
+        if encoded.is_error()
+            && let Some(damage) = self.trouble().damage()
+            && let Some(point) = self.point()
+        {
+            point.run.stop(Signal::Damaged(damage)).await
+        }
         if self.options.read_only || encoded.is_error() {
             if encoded.is_error() && self.is_worth_rerunning(&mut tx, database_trouble).await {
                 self.wait_for_rerun().await;
@@ -272,6 +294,7 @@ impl Transaction {
     /// makes the second of two commits wait for the first.
     async fn resolve_unknown_commit(&self, point: &Point, error: &sqlx::Error) -> Committed {
         tracing::debug!(%error, "unknown whether the commit worked; looking");
+        self.trouble().note(error);
         match point.explain_refusal().await {
             Some(recorded) => Committed::Adopted(recorded.into_encoded()),
             None => Committed::Rerun,
@@ -281,6 +304,7 @@ impl Transaction {
     /// A body that swallowed a failed statement leaves an aborted transaction, every time.
     async fn rerun_unless_hopeless(&self, error: &sqlx::Error) -> Committed {
         const IN_FAILED_TRANSACTION: &str = "25P02";
+        self.trouble().note(error);
         let aborted =
             matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(IN_FAILED_TRANSACTION));
         if aborted && self.blind_reruns.fetch_add(1, Ordering::SeqCst) >= BLIND_RERUNS {
@@ -337,7 +361,7 @@ impl Transaction {
                 write.end().await;
                 Committed::Yes
             }
-            Err(error @ sqlx::Error::Database(_)) if is_transient(&error) => Committed::Rerun,
+            Err(error @ sqlx::Error::Database(_)) if is_transient(&error) => self.rerun_unless_hopeless(&error).await,
             Err(error @ sqlx::Error::Database(_)) => self.fail(self.refused_commit(error)).await,
             // No row of ours tells whether it worked, and running twice would be worse than failing.
             Err(error) => panic!(
@@ -374,6 +398,7 @@ impl Transaction {
 
     async fn fail(&self, error: Error) -> ! {
         match self.point() {
+            Some(point) if is_damage(&error) => point.run.stop(Signal::Damaged(error)).await,
             Some(point) => point.run.stop(Signal::Failed(error)).await,
             None => panic!("{error}"),
         }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Store;
 use super::backend::Dialect;
 use super::connection::{Connection, Isolation};
 use super::sql::Statement;
-use super::{Store, insist};
 use crate::config::Migrations;
 use crate::error::{Error, Result};
 
@@ -22,7 +22,7 @@ impl Store {
             return Ok(());
         }
         let failed = |error| Error::database("apply the application's migrations", error);
-        let mut connection = insist("open a transaction", || self.begin(Isolation::ReadCommitted)).await?;
+        let mut connection = self.repeat("open a transaction", || self.begin(Isolation::ReadCommitted)).await?;
         lock(&mut connection, self.dialect()).await.map_err(failed)?;
         for (version, (name, sql)) in &files {
             apply(&mut connection, application, *version, name, sql).await?;

@@ -3,7 +3,7 @@
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
 use super::sql::{Row, Statement};
-use super::{Store, insist, within};
+use super::{Store, within};
 use crate::error::{Error, Result};
 
 /// A lease that never ends by itself: on SQLite only the file lock tells.
@@ -119,7 +119,7 @@ impl Store {
 
     /// Forgets a dead executor once nothing names it any more, and keeps anything from naming it later.
     pub(crate) async fn forget_executor(&self, executor: &str) -> Result<bool> {
-        insist("forget a dead executor", || self.try_to_forget(executor)).await
+        self.repeat("forget a dead executor", || self.try_to_forget(executor)).await
     }
 
     async fn try_to_forget(&self, executor: &str) -> sqlx::Result<bool> {

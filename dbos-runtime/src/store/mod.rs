@@ -8,6 +8,7 @@ pub(crate) mod notify;
 mod pool;
 pub(crate) mod retry;
 pub(crate) mod sql;
+mod trouble;
 pub(crate) mod tx;
 pub(crate) mod writer;
 
@@ -32,6 +33,8 @@ use backend::{Access, Backend, Dialect, Missing, Opening};
 use connection::{Connection, Isolation};
 use retry::{Backoff, is_transient};
 use sql::{Row, Statement};
+use trouble::Troubles;
+pub(crate) use trouble::{SharedTrouble, Trouble};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -47,6 +50,7 @@ pub(crate) struct Store {
     backend: Arc<dyn Backend>,
     deadline: Duration,
     failpoints: Failpoints,
+    troubles: Troubles,
 }
 
 impl Store {
@@ -68,7 +72,7 @@ impl Store {
         let deadline = config.statement_deadline;
         let opening = Opening { pool_size, deadline, pooler: config.pooler, missing };
         let backend = backend::open(&config.effective_url(), opening).await?;
-        Ok(Self { backend, deadline, failpoints: config.failpoints.clone() })
+        Ok(Self { backend, deadline, failpoints: config.failpoints.clone(), troubles: Troubles::default() })
     }
 
     /// Where executors of this database keep their lock files; shared by all who can prove anything.
@@ -99,7 +103,8 @@ impl Store {
     /// Tries once, for no longer than the deadline. A connection that did not answer is closed.
     pub(crate) async fn run(&self, access: Access, statement: &Statement) -> sqlx::Result<Vec<Row>> {
         let mut connection = self.connect(access).await?;
-        let rows = within(self.deadline, connection.run(statement)).await?;
+        let outcome = within(self.deadline, connection.run(statement)).await;
+        let rows = outcome.inspect_err(|error| self.troubles.note_damage(error))?;
         connection.release();
         Ok(rows)
     }
@@ -109,18 +114,53 @@ impl Store {
     ///
     /// The statement must be safe to repeat: an answer that was lost may have been a success.
     pub(crate) async fn insist(&self, action: &str, access: Access, statement: &Statement) -> Result<Vec<Row>> {
-        insist(action, || self.run(access, statement)).await
+        self.repeat(action, || self.run(access, statement)).await
     }
 
-    /// Whether the database answers now.
+    /// Repeats `attempt` until it succeeds or fails for a reason that time does not mend.
+    pub(crate) async fn repeat<T, F>(&self, action: &str, mut attempt: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = sqlx::Result<T>>,
+    {
+        let (mut backoff, mut trouble) = (Backoff::new(), self.trouble(action));
+        loop {
+            match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) if is_transient(&error) => {
+                    trouble.note(&error);
+                    backoff.wait().await;
+                }
+                Err(error) => {
+                    self.troubles.note_damage(&error);
+                    return Err(Error::database(action, error));
+                }
+            }
+        }
+    }
+
+    /// For what is tried again elsewhere.
+    pub(crate) fn trouble(&self, action: &str) -> Trouble {
+        self.troubles.of(action)
+    }
+
+    /// What has been wrong with the database for some time.
     #[cfg(feature = "http")]
-    pub(crate) async fn answers(&self) -> bool {
-        let statement = Statement::new("SELECT 1 AS found");
-        self.run(Access::Read, &statement).await.is_ok()
+    pub(crate) fn known_ailment(&self) -> Option<&'static str> {
+        self.troubles.worst()
+    }
+
+    /// The same; and if there is nothing, what it says when it is asked.
+    #[cfg(feature = "http")]
+    pub(crate) async fn ailment(&self) -> Option<&'static str> {
+        // A table, because the first page of a file may be the only one that is whole.
+        let statement = Statement::new("SELECT 1 AS found FROM dbos_rust.executors LIMIT 1");
+        let asked = self.run(Access::Read, &statement).await;
+        self.known_ailment().or_else(|| asked.err().map(|error| retry::reason(&error)))
     }
 
     pub(crate) async fn connect(&self, access: Access) -> sqlx::Result<Connection> {
-        within(self.deadline, self.backend.connect(access)).await.map_err(out_of_reach)
+        let connected = within(self.deadline, self.backend.connect(access)).await.map_err(out_of_reach);
+        connected.inspect_err(|error| self.troubles.note_damage(error))
     }
 
     /// Opens a writing transaction.
@@ -152,6 +192,11 @@ impl Store {
     }
 }
 
+/// Whether that is what a damaged database says.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    matches!(error, Error::Database { source: Some(source), .. } if retry::is_damage(source))
+}
+
 /// `operation`, or a timeout that is retried like any other trouble of the line.
 pub(crate) async fn within<T>(deadline: Duration, operation: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     match tokio::time::timeout(deadline, operation).await {
@@ -167,29 +212,8 @@ pub(crate) async fn within<T>(deadline: Duration, operation: impl Future<Output 
 /// not at fault: somebody changes a password, restores a dump, or has used up the connections.
 fn out_of_reach(error: sqlx::Error) -> sqlx::Error {
     match error {
+        damaged if retry::is_damage(&damaged) => damaged,
         sqlx::Error::Database(_) | sqlx::Error::Configuration(_) => sqlx::Error::Io(std::io::Error::other(error)),
         other => other,
-    }
-}
-
-/// Repeats `attempt` until it succeeds or fails for a reason that time does not mend.
-pub(crate) async fn insist<T, F>(action: &str, mut attempt: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = sqlx::Result<T>>,
-{
-    let mut backoff = Backoff::new();
-    let mut warned = false;
-    loop {
-        match attempt().await {
-            Ok(value) => return Ok(value),
-            Err(error) if is_transient(&error) => {
-                if !warned {
-                    tracing::warn!(%error, "could not {action}; trying again until the database answers");
-                    warned = true;
-                }
-                backoff.wait().await;
-            }
-            Err(error) => return Err(Error::database(action, error)),
-        }
     }
 }

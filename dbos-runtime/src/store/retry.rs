@@ -1,5 +1,6 @@
 //! Which database errors are worth another try, and how long to wait before it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -37,14 +38,21 @@ fn is_transient_sqlstate(code: &str) -> bool {
 }
 
 fn is_transient_sqlite(extended_code: u32) -> bool {
-    const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
     const OUT_OF_MEMORY: u32 = 7;
     const IO_ERROR: u32 = 10;
-    const FULL: u32 = 13;
-    const CANNOT_OPEN: u32 = 14;
     const PROTOCOL: u32 = 15;
-    matches!(extended_code & 0xff, BUSY | LOCKED | OUT_OF_MEMORY | IO_ERROR | FULL | CANNOT_OPEN | PROTOCOL)
+    matches!(
+        extended_code & 0xff,
+        sqlite::BUSY
+            | LOCKED
+            | OUT_OF_MEMORY
+            | sqlite::READ_ONLY
+            | IO_ERROR
+            | sqlite::FULL
+            | sqlite::CANNOT_OPEN
+            | PROTOCOL
+    )
 }
 
 /// Whether a user's transaction that failed with this error should simply run again.
@@ -63,10 +71,66 @@ pub(crate) fn is_worth_rerunning(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a write was refused because the transaction, or the whole server for now, only reads.
+/// Whether a write was refused because the transaction, or the whole database for now, only reads.
 pub(crate) fn is_refused_write(error: &sqlx::Error) -> bool {
-    const READ_ONLY_SQL_TRANSACTION: &str = "25006";
-    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(READ_ONLY_SQL_TRANSACTION))
+    is_sqlite(error, sqlite::READ_ONLY) || is_sqlstate(error, READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Whether another transaction was in the way, which is everyday life and no trouble.
+pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
+    ["40001", "40P01", "55P03"].iter().any(|sqlstate| is_sqlstate(error, sqlstate)) || is_sqlite(error, sqlite::BUSY)
+}
+
+/// Whether the file of the database is damaged, or is no database.
+pub(crate) fn is_damage(error: &sqlx::Error) -> bool {
+    is_sqlite(error, sqlite::CORRUPT) || is_sqlite(error, sqlite::NOT_A_DATABASE)
+}
+
+/// Whether the file, or what SQLite keeps beside it, cannot be opened.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code))] // only a file says so
+pub(crate) fn cannot_open(error: &sqlx::Error) -> bool {
+    is_sqlite(error, sqlite::CANNOT_OPEN)
+}
+
+/// What is wrong with the database, for people who may see no more than that.
+pub(crate) fn reason(error: &sqlx::Error) -> &'static str {
+    match error {
+        // As a connection that could not be opened is wrapped.
+        sqlx::Error::Io(wrapped) => match wrapped.get_ref().and_then(|inner| inner.downcast_ref::<sqlx::Error>()) {
+            Some(inner) => reason(inner),
+            None => "the database does not answer",
+        },
+        _ if is_sqlite(error, sqlite::FULL) || is_sqlstate(error, DISK_FULL) => "the disk of the database is full",
+        _ if is_refused_write(error) => "the database takes no writes: it is read-only",
+        _ if is_damage(error) => "the file of the database is damaged",
+        _ => "the database refuses what is asked of it; the log says why",
+    }
+}
+
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+const DISK_FULL: &str = "53100";
+
+/// Primary result codes.
+mod sqlite {
+    pub(super) const BUSY: u32 = 5;
+    pub(super) const READ_ONLY: u32 = 8;
+    pub(super) const CORRUPT: u32 = 11;
+    pub(super) const FULL: u32 = 13;
+    pub(super) const CANNOT_OPEN: u32 = 14;
+    pub(super) const NOT_A_DATABASE: u32 = 26;
+}
+
+fn is_sqlite(error: &sqlx::Error, primary_code: u32) -> bool {
+    let extended_code = code(error).filter(|code| code.len() != 5).and_then(|code| code.parse::<u32>().ok());
+    extended_code.is_some_and(|code| code & 0xff == primary_code)
+}
+
+fn is_sqlstate(error: &sqlx::Error, sqlstate: &str) -> bool {
+    code(error).is_some_and(|code| code == sqlstate)
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
 }
 
 /// Waits that double, with up to a half of jitter so that competitors part.
@@ -110,10 +174,12 @@ mod tests {
         for code in ["21000", "22021", "23505", "42P01", "54000"] {
             assert!(!is_transient_sqlstate(code), "{code}");
         }
-        for code in ["40001", "40P01", "57P01", "53300", "08006", "25P03", "XX000"] {
+        for code in ["40001", "40P01", "57P01", "53100", "53300", "08006", "25P03", "25006", "XX000"] {
             assert!(is_transient_sqlstate(code), "{code}");
         }
-        assert!(is_transient_sqlite(5) && is_transient_sqlite(261) && is_transient_sqlite(13));
+        assert!(
+            is_transient_sqlite(5) && is_transient_sqlite(261) && is_transient_sqlite(13) && is_transient_sqlite(8)
+        );
         assert!(!is_transient_sqlite(19) && !is_transient_sqlite(11) && !is_transient_sqlite(1));
     }
 }

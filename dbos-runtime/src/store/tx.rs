@@ -5,6 +5,7 @@ use sqlx::{Arguments as _, SqlSafeStr};
 use super::backend::{Dialect, postgres, sqlite};
 use super::connection::Connection;
 use super::retry::{is_refused_write, is_worth_rerunning};
+use super::trouble::SharedTrouble;
 use crate::clock::Clock;
 
 /// An open transaction on either database. SQL is written once, with `$1` placeholders.
@@ -17,6 +18,7 @@ pub struct Tx {
     read_only: bool,
     /// Whether a statement failed for a reason that a rerun may mend, whatever became of the error.
     rerun: bool,
+    trouble: SharedTrouble,
 }
 
 /// A value that both databases can store.
@@ -47,8 +49,14 @@ pub trait Scalar: postgres::Scalar + sqlite::Scalar + Send + Unpin {}
 impl<T: postgres::Scalar + sqlite::Scalar + Send + Unpin> Scalar for T {}
 
 impl Tx {
-    pub(crate) fn new(connection: Connection, dialect: Dialect, clock: Clock, read_only: bool) -> Self {
-        Self { connection, dialect, clock, read_only, rerun: false }
+    pub(crate) fn new(
+        connection: Connection,
+        dialect: Dialect,
+        clock: Clock,
+        read_only: bool,
+        trouble: SharedTrouble,
+    ) -> Self {
+        Self { connection, dialect, clock, read_only, rerun: false, trouble }
     }
 
     /// A query to bind values to and run.
@@ -86,7 +94,12 @@ impl Tx {
 
     fn note<T>(&mut self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
         if let Err(error) = &outcome {
-            self.rerun |= is_worth_rerunning(error) && !(self.read_only && is_refused_write(error));
+            self.trouble.note_damage(error);
+            let rerun = is_worth_rerunning(error) && !(self.read_only && is_refused_write(error));
+            if rerun {
+                self.trouble.note(error);
+            }
+            self.rerun |= rerun;
         }
         outcome
     }

@@ -1,9 +1,9 @@
 //! `workflow_status`: reading, claiming, handing back, cancelling.
 
+use super::Store;
 use super::backend::{Access, Dialect};
 use super::sql::{Row, Statement};
 use super::workflow_row::WorkflowStatus;
-use super::{Store, insist};
 use crate::error::{Error, Result};
 use crate::status::Status;
 
@@ -289,7 +289,7 @@ impl Store {
         )
         .bind(application)
         .bind(version);
-        let rows = insist("count stranded workflows", || self.run(Access::Read, &statement)).await?;
+        let rows = self.repeat("count stranded workflows", || self.run(Access::Read, &statement)).await?;
         let stranded: sqlx::Result<_> = rows.iter().map(stranded).collect();
         stranded.map_err(|error| Error::database("count stranded workflows", error))
     }

@@ -75,6 +75,7 @@ async fn work<W: Write>(store: Store, mut receiver: mpsc::Receiver<Waiting<W>>) 
 /// The batch in one commit, or `None` if its members have to be told apart.
 async fn commit_together<W: Write>(store: &Store, writes: &[W]) -> Option<Vec<W::Reply>> {
     let write = store.durable_write(W::ACTION).await;
+    let mut trouble = store.trouble(W::ACTION);
     let mut tries = 0;
     let mut pause = Duration::from_millis(20);
     loop {
@@ -85,8 +86,8 @@ async fn commit_together<W: Write>(store: &Store, writes: &[W]) -> Option<Vec<W:
             }
             // An outage concerns all alike, so keeping them together keeps their order and costs least.
             Err(error) if is_transient(&error) => {
-                if tries == BATCH_TRIES {
-                    tracing::warn!(%error, "could not {}; trying again until the database answers", W::ACTION);
+                if tries >= BATCH_TRIES {
+                    trouble.note(&error);
                 }
                 tries += 1;
                 crate::clock::pause(pause).await;
@@ -99,6 +100,6 @@ async fn commit_together<W: Write>(store: &Store, writes: &[W]) -> Option<Vec<W:
 
 async fn commit_alone<W: Write>(store: &Store, write: W) -> Result<W::Reply> {
     let alone = [write];
-    let replies = super::insist(W::ACTION, || W::commit(store, &alone)).await?;
+    let replies = store.repeat(W::ACTION, || W::commit(store, &alone)).await?;
     Ok(replies.into_iter().next().expect("one reply for one write"))
 }

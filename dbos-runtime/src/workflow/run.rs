@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
 use crate::status::Status;
+use crate::store::is_damage;
 use crate::store::outcomes::Ended;
 use crate::store::steps::History;
 use crate::store::workflows::WorkflowOutcome;
@@ -161,10 +162,17 @@ async fn finish(run: &Run, end: End) {
             tracing::error!(%error, "workflow stopped; its row waits for the right version of the code");
             run.executor.note_stuck(&run.workflow, error);
         }
+        End::Stopped(Signal::Damaged(error)) => stop_at_damage(run, error),
         End::Stopped(Signal::Cancelled) => tracing::info!("workflow cancelled"),
         End::Stopped(Signal::LostOwnership) => tracing::warn!("workflow is no longer ours; it goes on elsewhere"),
         End::Stopped(Signal::ShutDown) => tracing::info!("workflow interrupted by shutdown"),
     }
+}
+
+/// What a damaged database does to a workflow is no outcome of it.
+fn stop_at_damage(run: &Run, error: Error) {
+    tracing::error!(%error, "workflow stopped; its row waits until the database is whole again");
+    run.executor.note_stuck(&run.workflow, error);
 }
 
 async fn record_failure(run: &Run, error: &Error) {
@@ -195,6 +203,7 @@ async fn record(run: &Run, encoded: Encoded) {
             run.executor.notifier.told(&Fact::Ended { workflow: run.workflow.clone() });
         }
         Err(Error::ShuttingDown) => {}
+        Err(error) if is_damage(&error) => stop_at_damage(run, error),
         Err(error) if ended.status == Status::Success => {
             let error = Error::Unstorable { what: "what the workflow returned".to_owned(), reason: error.to_string() };
             Box::pin(record_failure(run, &error)).await;

@@ -16,7 +16,6 @@ use crate::executor::{Executor, Signal};
 use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
 use crate::registry::AnyWorkflow;
 use crate::store::checkpoints::Effect;
-use crate::store::insist;
 use crate::store::retry::Backoff;
 use crate::store::starts::{ChildStarted, ParentStep, Start};
 use crate::store::steps::History;
@@ -119,7 +118,11 @@ async fn create(
             let made = match &parent {
                 None => executor.starts.commit(row.clone()).await?,
                 Some(parent) => {
-                    match insist("start a child workflow", || executor.store.start_child(&row, parent)).await? {
+                    match executor
+                        .store
+                        .repeat("start a child workflow", || executor.store.start_child(&row, parent))
+                        .await?
+                    {
                         ChildStarted::Created => true,
                         ChildStarted::IdTaken => false,
                         ChildStarted::NotMine => return Ok(Created::NotMine),

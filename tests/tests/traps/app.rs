@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dbos::{Config, Result, Tx, step, transaction, workflow};
 use dbos_testkit::Database;
-use dbos_testkit::board::ran;
+use dbos_testkit::board::{pass, ran};
 
 /// A configuration that gives up on a statement soon.
 pub(crate) fn config(url: &str) -> Config {
@@ -61,4 +61,11 @@ pub(crate) async fn shopping(name: String) -> Result<String> {
     let said = order("milk").await?;
     count(&name).await?;
     Ok(said)
+}
+
+/// The same, once the gate is open.
+#[workflow]
+pub(crate) async fn shopping_at_gate(gate: String, name: String) -> Result<String> {
+    pass(&gate).await;
+    shopping(name).plain().await
 }

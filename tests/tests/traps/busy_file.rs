@@ -3,21 +3,15 @@
 use std::time::{Duration, Instant};
 
 use dbos::{DBOS, Result, Tx, transaction, workflow};
-use dbos_testkit::board::{open, pass, reached, unique};
+use dbos_testkit::board::{open, reached, unique};
 use dbos_testkit::{App, Database, behaviours};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::app::{config, doubled, shopping, with_orders};
+use crate::app::{config, doubled, shopping, shopping_at_gate, with_orders};
 
 behaviours! { busy_file:
     an_outside_writer_is_waited_for on sqlite within 120,
     a_read_that_turns_into_a_write_never_fails on sqlite within 120,
-}
-
-#[workflow]
-async fn shopping_at_gate(gate: String, name: String) -> Result<String> {
-    pass(&gate).await;
-    shopping(name).plain().await
 }
 
 /// Longer than the busy timeout of 3 s, while workflows start, run, end and are cancelled.

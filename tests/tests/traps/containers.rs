@@ -76,15 +76,15 @@ async fn assert_all_end_once(place: &Place, walks: usize) {
 
 async fn containers_with_one_process_number_take_over_what_is_dead_and_nothing_else(database: Database) {
     let place = Place::new(database).await;
-    let first = place.launch_as(contained(""), "first", LEASE).await;
-    let _second = place.launch_as(contained(""), "second", LEASE).await;
+    let first = place.launch_on(place.database.url(), contained(""), "first", LEASE).await;
+    let _second = place.launch_on(place.database.url(), contained(""), "second", LEASE).await;
     walk(&place, "first", 20);
     walk(&place, "second", 5);
     place.until_times("at-gate", 25).await;
     assert_eq!(place.processes(), BTreeSet::from(["1".to_owned()]));
 
     assert_left_alone(&place, 25).await;
-    let _third = place.launch_as(contained(""), "third", LEASE).await;
+    let _third = place.launch_on(place.database.url(), contained(""), "third", LEASE).await;
     let taken_over = kill_and_wait(&place, &first, 20).await;
 
     assert!(taken_over < LEASE, "the lock tells at once: {taken_over:?}");
@@ -97,8 +97,8 @@ async fn containers_with_locks_of_their_own_wait_for_the_lease(database: Databas
     let folder = place.folder.path().join("temporary");
     std::fs::create_dir(&folder).unwrap();
     let apart = || contained("mount -t tmpfs tmpfs \"$TMPDIR\"").env("TMPDIR", &folder);
-    let first = place.launch_as(apart(), "first", LEASE).await;
-    let _second = place.launch_as(apart(), "second", LEASE).await;
+    let first = place.launch_on(place.database.url(), apart(), "first", LEASE).await;
+    let _second = place.launch_on(place.database.url(), apart(), "second", LEASE).await;
     walk(&place, "first", 20);
     place.until_times("at-gate", 20).await;
 

@@ -46,7 +46,7 @@ fn end(process: u32) {
 async fn every_acknowledgement_is_flushed_on_sqlite(database: Database) {
     let place = Place::new(database).await;
     let trace = place.folder.path().join("trace");
-    let program = tracing(Program::new("strace"), &trace).arg(WALKER);
+    let program = tracing(Program::new("strace"), &trace).arg(WALKER).env("DATABASE", place.database.url());
     let process = place.launch_as(program, "traced", Duration::from_secs(5)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let before = flushes(&trace, "-wal");
@@ -68,7 +68,7 @@ async fn every_acknowledgement_is_flushed_on_postgres(server: Server) {
         tracing(Program::new("strace"), &trace).arg("-p").arg(postmaster(&place.database).await.to_string()).start();
     tracer.wait_for_line("attached").await;
     // The sessions of this process are new, so the tracer follows them.
-    let _process = place.launch_as(Program::new(WALKER), "traced", Duration::from_secs(5)).await;
+    let _process = place.launch_as(place.walker(), "traced", Duration::from_secs(5)).await;
     let before = flushes(&trace, "pg_wal");
 
     walk_one_by_one(&place).await;

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 mod app;
 
+mod bad_files;
 mod black_hole;
 mod budget;
 mod busy_file;
@@ -32,6 +33,7 @@ mod out_there;
 mod outage;
 mod planted;
 mod secrets;
+mod stopped;
 mod terminal;
 mod two_processes;
 mod unknown_commit;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         outage::CASES,
         out_there::CASES,
         busy_file::CASES,
+        bad_files::CASES,
         user_errors::CASES,
         one_bad_row::CASES,
         mutated_rows::CASES,
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         containers::CASES,
         many_processes::CASES,
         first_launch::CASES,
+        stopped::CASES,
         terminal::CASES,
         health::CASES,
         lease::CASES,

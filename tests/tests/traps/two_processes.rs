@@ -48,20 +48,24 @@ impl Place {
 
     /// Launches a process with an inbox of its own.
     pub(crate) async fn launch(&self, name: &str, lease: Duration) -> Process {
-        self.launch_as(Program::new(WALKER), name, lease).await
+        self.launch_as(self.walker(), name, lease).await
     }
 
-    /// The same, with the walker run by another program.
-    pub(crate) async fn launch_as(&self, program: Program, name: &str, lease: Duration) -> Process {
-        self.launch_on(self.database.url(), program, name, lease).await
+    /// The walker, which finds its database without a detour.
+    pub(crate) fn walker(&self) -> Program {
+        Program::new(WALKER).env("DATABASE", self.database.url())
     }
 
     /// The same, with the database under another name.
     pub(crate) async fn launch_on(&self, url: &str, program: Program, name: &str, lease: Duration) -> Process {
+        self.launch_as(program.env("DATABASE", url), name, lease).await
+    }
+
+    /// The same, run in another way, on the database that `program` names.
+    pub(crate) async fn launch_as(&self, program: Program, name: &str, lease: Duration) -> Process {
         let inbox = self.folder.path().join(name);
         fs::create_dir_all(&inbox).unwrap();
         let process = program
-            .env("DATABASE", url)
             .env("LEDGER", self.ledger.path())
             .env("GATE", self.folder.path().join("gate"))
             .env("INBOX", inbox)
@@ -105,7 +109,7 @@ impl Place {
 
 /// Long enough that only the lock file can have told.
 const LONG: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_secs(2);
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
 async fn the_workflows_of_a_killed_one_go_on_at_once_in_the_other(database: Database) {
     let place = Place::new(database).await;

@@ -81,8 +81,15 @@ async fn connect_once(options: &PgConnectOptions, opening: Opening) -> Result<()
         Ok(mut connection) => {
             let is_as_asked =
                 opening.pooler == Pooler::Transaction || is_as_asked(&mut connection).await.map_err(failed)?;
+            // Who may not create anything only reads.
+            let is_writable =
+                opening.missing == Missing::Refuse || is_writable(&mut connection).await.map_err(failed)?;
             connection.close().await.ok();
-            if is_as_asked { Ok(()) } else { Err(hidden_pooler()) }
+            match (is_as_asked, is_writable) {
+                (true, true) => Ok(()),
+                (true, false) => Err(read_only(options)),
+                (false, _) => Err(hidden_pooler()),
+            }
         }
         Err(sqlx::Error::Database(error)) if error.message().starts_with("unsupported startup parameter") => {
             Err(hidden_pooler())
@@ -112,6 +119,19 @@ async fn create_database(options: &PgConnectOptions) {
 async fn is_as_asked(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let asked = "SELECT current_setting('idle_in_transaction_session_timeout') = '30s'";
     sqlx::query_scalar(asked).persistent(false).fetch_one(connection).await
+}
+
+async fn is_writable(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let asked = "SELECT current_setting('transaction_read_only') = 'off'";
+    sqlx::query_scalar(asked).persistent(false).fetch_one(connection).await
+}
+
+fn read_only(options: &PgConnectOptions) -> Error {
+    Error::Configuration(format!(
+        "{} is read-only; name the primary if this is a standby, else set `default_transaction_read_only` to `off` for \
+         this database and role",
+        describe(options)
+    ))
 }
 
 fn hidden_pooler() -> Error {

@@ -16,6 +16,7 @@ use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::pool::Pool;
+use crate::store::retry::{cannot_open, is_damage, is_refused_write};
 use crate::wakeup::Wakeups;
 
 pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
@@ -71,13 +72,28 @@ impl Sqlite {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .disable_statement_logging();
-        let action = format!("open {}", file.display());
         let writer = Pool::<SqliteConnection>::new(options.clone(), 1);
-        writer.borrow().await.map_err(|error| Error::database(&action, error))?.give_back();
+        let action = format!("open {}", file.display());
+        let opened = writer.borrow().await.map_err(|error| Error::database(&action, error));
+        opened.map_err(|error| explained(&file, error))?.give_back();
         let readers = Pool::new(options.pragma("query_only", "ON"), READERS);
         let lock_folder = lock_folder(&file).map_err(|error| Error::database(&action, error.into()))?;
         Ok(Self { writer, readers, file, lock_folder })
     }
+}
+
+/// What is to be done about a file that cannot be used as it is.
+fn explained(file: &Path, error: Error) -> Error {
+    let Error::Database { source: Some(source), message, .. } = &error else { return error };
+    let advice = if is_damage(source) {
+        "it is damaged, or no database; put back a copy that is whole, or name another file with `DBOS_DATABASE_URL`"
+    } else if is_refused_write(source) || cannot_open(source) {
+        "this user must be able to write to the file and to its folder, where SQLite keeps its log; or name another file \
+         with `DBOS_DATABASE_URL`"
+    } else {
+        return error;
+    };
+    Error::Configuration(format!("{} cannot be used ({message}): {advice}", file.display()))
 }
 
 #[async_trait]
@@ -104,7 +120,7 @@ impl Backend for Sqlite {
     async fn migrate(&self) -> Result<()> {
         let mut connection =
             self.writer.borrow().await.map_err(|error| Error::database("open the database for migrations", error))?;
-        migrate::migrate(&mut connection).await?;
+        migrate::migrate(&mut connection).await.map_err(|error| explained(&self.file, error))?;
         connection.give_back();
         Ok(())
     }
@@ -112,7 +128,7 @@ impl Backend for Sqlite {
     async fn check(&self) -> Result<()> {
         let action = format!("read {}", self.file.display());
         let mut connection = self.readers.borrow().await.map_err(|error| Error::database(&action, error))?;
-        migrate::check(&mut connection).await?;
+        migrate::check(&mut connection).await.map_err(|error| explained(&self.file, error))?;
         connection.give_back();
         Ok(())
     }

@@ -46,6 +46,11 @@ async fn versions(connection: &mut SqliteConnection) -> Result<(Option<i64>, Opt
 async fn apply(connection: &mut SqliteConnection) -> Result<()> {
     let (system, own) = versions(connection).await?;
     check_system_version(system)?;
+    if system.is_some() {
+        // In a file that cannot be written, `BEGIN IMMEDIATE` opens a transaction that only reads, without a word.
+        let nothing = sqlx::raw_sql("DELETE FROM dbos_migrations WHERE FALSE").execute(&mut *connection).await;
+        nothing.map_err(|error| Error::database("write to the database", error))?;
+    }
     let system_steps = SQLITE_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
     let own_steps = SQLITE_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {
