@@ -35,6 +35,7 @@ pub(crate) struct Books {
     pub(crate) checkouts: u64,
     pub(crate) audits: u64,
     pub(crate) wrong: Vec<String>,
+    pub(crate) database: Arc<Database>,
 }
 
 impl Crowd {
@@ -80,10 +81,10 @@ impl Crowd {
         self.closing.store(true, Ordering::SeqCst);
         let checkouts = self.buyers.join_all().await.into_iter().sum();
         let (audits, mut wrong) = self.auditor.await.expect("the auditor never panics");
-        let database = &self.database;
+        let database = self.database;
         database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING'", 0).await;
-        wrong.extend(final_audit(database, STOCK, &self.ledger).await);
-        Books { checkouts, audits, wrong }
+        wrong.extend(final_audit(&database, STOCK, &self.ledger).await);
+        Books { checkouts, audits, wrong, database }
     }
 
     pub(crate) fn database(&self) -> &Database {

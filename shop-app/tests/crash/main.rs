@@ -12,8 +12,10 @@
 use std::process::ExitCode;
 
 mod books;
+mod clocks;
 mod commits;
 mod crowd;
+mod full_disk;
 mod grid;
 mod paths;
 mod planted;
@@ -21,8 +23,18 @@ mod random_kills;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod storm;
+mod terminations;
 mod two_processes;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[planted::CASES, grid::CASES, random_kills::CASES, storm::CASES, two_processes::CASES])
+    dbos_testkit::main(&[
+        planted::CASES,
+        grid::CASES,
+        random_kills::CASES,
+        storm::CASES,
+        terminations::CASES,
+        full_disk::CASES,
+        clocks::CASES,
+        two_processes::CASES,
+    ])
 }

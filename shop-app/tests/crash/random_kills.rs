@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbos_testkit::{Database, Process};
+use dbos_testkit::{Database, Process, report};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
@@ -35,12 +35,8 @@ async fn twelve_buyers_are_served_whenever_the_shop_is_killed(database: Database
     crowd.database().until_count("SELECT count(*) FROM dbos_rust.executors", 1).await;
     let books = crowd.leave().await;
     let restarts = shop.lines().iter().filter(|line| line.contains("died: ")).count();
-    println!(
-        "random kills: {backend} {kills} kills, {restarts} restarts, {} checkouts, {} audits, {} violations",
-        books.checkouts,
-        books.audits,
-        books.wrong.len()
-    );
+    let kind = format!("random kills under {} checkouts, with {} audits", books.checkouts, books.audits);
+    report(backend, kind, kills, Some(books.wrong.len()), &[]);
     assert!(books.wrong.is_empty(), "{}", books.wrong.join("; "));
     assert_eq!(u64::try_from(restarts), Ok(kills), "every kill struck a shop, and no shop died of something else");
 }

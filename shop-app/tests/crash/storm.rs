@@ -1,10 +1,9 @@
 //! Everything that can befall a shop, at random, while customers come and go.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
-use dbos_testkit::{Database, Fault, Process, Proxy, Server};
+use dbos_testkit::{Database, Fault, Process, Proxy, Server, report};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tokio::time::sleep;
 
@@ -57,9 +56,23 @@ enum Kind {
     Exhaustion,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, formatter)
+impl Kind {
+    /// For the report.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Kill => "Kill: SIGKILL, and a new process",
+            Self::Terminate => "Terminate: SIGTERM, and a new process",
+            Self::Stop => "Stop: SIGSTOP, SIGCONT up to 8 s later",
+            Self::BusyFile => "BusyFile: another program holds the file",
+            Self::ServerCrash => "ServerCrash: the server stops at once, and recovers",
+            Self::ServerStop => "ServerStop: the server stands still",
+            Self::Reset => "Reset: all connections are reset",
+            Self::BlackHole => "BlackHole: the network swallows everything",
+            Self::LostStatement => "LostStatement: a statement does not arrive",
+            Self::LostReply => "LostReply: its answer does not, and the connection is reset",
+            Self::SilentReply => "SilentReply: its answer never comes",
+            Self::Exhaustion => "Exhaustion: the server has no connection left",
+        }
     }
 }
 
@@ -134,7 +147,7 @@ impl Scene {
         println!("storm: {name}, DBOS_STORM_FAULTS={faults} DBOS_STORM_SEED={seed}");
         let crowd = Crowd::enter(database, branches, seed);
         let mut random = Random::new(seed);
-        let mut log = Log::default();
+        let mut log: BTreeMap<Kind, Vec<Duration>> = BTreeMap::new();
         for number in 0..faults {
             sleep(random.moment(LONGEST_CALM)).await;
             // Each kind in turn first, so that a short storm has some of all.
@@ -145,16 +158,14 @@ impl Scene {
             self.strike(kind, &mut random).await;
             let over = Instant::now();
             crowd.until_served().await;
-            log.note(kind, over.elapsed());
+            log.entry(kind).or_default().push(over.elapsed());
         }
         let books = crowd.leave().await;
-        log.print(name);
-        println!(
-            "storm: {name} {faults} faults, {} checkouts, {} audits, {} violations",
-            books.checkouts,
-            books.audits,
-            books.wrong.len()
-        );
+        for (kind, resumed) in &log {
+            report(name, kind.told(), resumed.len() as u64, None, resumed);
+        }
+        let all = format!("a storm of all these over {} checkouts, with {} audits", books.checkouts, books.audits);
+        report(name, all, faults, Some(books.wrong.len()), &[]);
         assert!(books.wrong.is_empty(), "{}", books.wrong.join("; "));
     }
 
@@ -211,7 +222,7 @@ impl Scene {
                 });
             }
             (Kind::Exhaustion, Sea::Server { server, proxy }) => exhaust(server, proxy, random).await,
-            (kind, _) => unreachable!("{kind} is not for this database"),
+            (kind, _) => unreachable!("{kind:?} is not for this database"),
         }
     }
 }
@@ -224,25 +235,4 @@ async fn exhaust(server: &Server, proxy: &Proxy, random: &mut Random) {
         taken.push(connection);
     }
     sleep(random.moment(LONGEST_OUTAGE)).await;
-}
-
-/// How often what happened, and how long it took from its end to the next answer.
-#[derive(Default)]
-struct Log(BTreeMap<Kind, Vec<Duration>>);
-
-impl Log {
-    fn note(&mut self, kind: Kind, resumed: Duration) {
-        self.0.entry(kind).or_default().push(resumed);
-    }
-
-    fn print(&mut self, name: &str) {
-        for (kind, times) in &mut self.0 {
-            times.sort();
-            let (median, longest) = (times[times.len() / 2].as_millis(), times[times.len() - 1].as_millis());
-            println!(
-                "storm: {name} {kind}: {} times, next answer after {median} ms (longest {longest} ms)",
-                times.len()
-            );
-        }
-    }
 }

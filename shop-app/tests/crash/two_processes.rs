@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dbos_testkit::{Database, Ledger, Process};
+use dbos_testkit::{Database, Ledger, Process, WallClock, report};
 
 use crate::books::final_audit;
 use crate::paths::DISPATCHED;
@@ -12,6 +12,7 @@ dbos_testkit::behaviours! { two_processes:
     orders_of_a_killed_shop_are_finished_by_the_other on postgres,
     orders_of_a_terminated_shop_are_handed_over_at_once on postgres,
     a_second_shop_leaves_the_work_of_a_living_one_alone on postgres,
+    shops_an_hour_apart_take_over_what_is_dead_and_nothing_else on postgres within 120 using "faketime",
 }
 
 const STOCK: i64 = 12;
@@ -21,6 +22,9 @@ const RECOVERING: &str = "recovering workflow";
 
 /// Shorter than a lease, which is how long it would take without a farewell or a proof of death.
 const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// As it is by default.
+const LEASE: Duration = Duration::from_secs(5);
 
 async fn orders_of_a_killed_shop_are_finished_by_the_other(database: Database) {
     let scene = Scene::set(database).await;
@@ -60,6 +64,30 @@ async fn a_second_shop_leaves_the_work_of_a_living_one_alone(database: Database)
     scene.audit(&orders).await;
 }
 
+/// One is an hour ahead, and the other stands still for longer than its lease.
+async fn shops_an_hour_apart_take_over_what_is_dead_and_nothing_else(database: Database) {
+    let clocks = [WallClock::right(), WallClock::right()];
+    clocks[0].set_off_by(-1800);
+    clocks[1].set_off_by(1800);
+    let scene = Scene::set_with(database, |branch, number| branch.with_clock(&clocks[number % 2])).await;
+    let orders = scene.open_orders().await;
+
+    tokio::time::sleep(LEASE * 2).await;
+    assert!(!scene.second.lines().iter().any(|line| line.contains(RECOVERING)), "{:#?}", scene.second.lines());
+    let since = Instant::now();
+    scene.first.pause();
+    // The three that were paid have been dispatched meanwhile.
+    scene.second.wait_for_line_number(3, RECOVERING).await;
+    let took = since.elapsed();
+    report("postgres", "a takeover when a lease has run out", 1, None, &[took]);
+    assert!(took < LEASE + AT_ONCE, "the orders were taken over after {took:?}");
+
+    let orders = scene.settle(orders).await;
+    scene.first.resume();
+    scene.first.wait_for_line("going on as a new executor").await;
+    scene.audit(&orders).await;
+}
+
 /// Two shops on one database, with customers at the first.
 struct Scene {
     database: Database,
@@ -80,10 +108,15 @@ struct Orders {
 
 impl Scene {
     async fn set(database: Database) -> Self {
+        Self::set_with(database, |branch, _| branch).await
+    }
+
+    /// With something that each shop has of its own.
+    async fn set_with(database: Database, own: impl Fn(Branch, usize) -> Branch) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ledger = Ledger::at(folder.path().join("ledger"));
-        let branch = || Branch::at(database.url()).env("WIDGET_STORE_DISPATCH_INTERVAL_MS", "200");
-        let (here, there, elsewhere) = (branch(), branch(), branch());
+        let branch = |number| own(Branch::at(database.url()).env("WIDGET_STORE_DISPATCH_INTERVAL_MS", "200"), number);
+        let (here, there, elsewhere) = (branch(0), branch(1), branch(2));
         let (first, second) = (here.open().await, there.open().await);
         Self { database, ledger, _folder: folder, here, there, elsewhere, first, second }
     }
@@ -107,6 +140,7 @@ impl Scene {
     async fn until_taken_over(&self, since: Instant) {
         self.second.wait_for_line_number(6, RECOVERING).await;
         let took = since.elapsed();
+        report("postgres", "a takeover from a process that is known to be gone", 1, None, &[took]);
         assert!(took < AT_ONCE, "the orders were taken over after {took:?}");
     }
 

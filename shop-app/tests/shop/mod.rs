@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dbos_testkit::http::{self, Response};
-use dbos_testkit::{Database, Ledger, Process, Program, free_port};
+use dbos_testkit::{Database, Ledger, Process, Program, WallClock, free_port};
 
 /// What the shop prints once its page can be opened.
 pub(crate) const READY: &str = "widget-store is running at";
@@ -50,6 +50,12 @@ impl Branch {
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((name, value.into()));
         self
+    }
+
+    /// Its computer's clock.
+    #[allow(dead_code, reason = "not every test sets it")]
+    pub(crate) fn with_clock(self, clock: &WallClock) -> Self {
+        clock.environment().into_iter().fold(self, |branch, (name, value)| branch.env(name, value))
     }
 
     /// The address of one of its pages.

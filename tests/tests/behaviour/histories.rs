@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dbos_testkit::{Database, behaviours, chance};
+use dbos_testkit::{Database, behaviours, chance, report};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use tokio::runtime::Handle;
 
@@ -32,7 +32,7 @@ async fn a_random_history_goes_as_the_reference_says(database: Database) {
     if let Err((reason, history)) = search(check, seed, histories).await {
         panic!("{reason}\nin this history:\n{history}");
     }
-    println!("{backend}: {histories} histories, 0 differences");
+    report(backend, "random histories with crashes, cancels and resumes", histories.into(), Some(0), &[]);
 }
 
 /// Three events can show that a cancelled workflow may be resumed.

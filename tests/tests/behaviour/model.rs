@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dbos::{DBOS, Failpoints, Result, Side, Topic, step, workflow};
 use dbos_testkit::board::{ran, runs_of, unique};
-use dbos_testkit::{App, Database, behaviours, chance};
+use dbos_testkit::{App, Database, behaviours, chance, report};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -170,7 +170,8 @@ async fn a_random_program_ends_alike_wherever_it_crashes(database: Database) {
         let program = programs().new_tree(&mut runner).unwrap().current();
         crashes += crash_everywhere(&database, &mut app, &format!("program-{n}"), &program).await;
     }
-    println!("{}: {crashes} crashes in {programs_to_try} random programs", database.backend());
+    let kind = format!("crashes at each write of {programs_to_try} random programs");
+    report(database.backend(), kind, u64::from(crashes), Some(0), &[]);
     assert!(programs_to_try == 0 || crashes > 0);
 }
 

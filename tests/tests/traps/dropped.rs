@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dbos::{DBOS, Event, Result, Topic, Tx, WorkflowFilter, transaction, workflow};
 use dbos_testkit::board::unique;
-use dbos_testkit::{App, Backend, Database, behaviours, chance};
+use dbos_testkit::{App, Backend, Database, behaviours, chance, report};
 
 use crate::app::{config, doubled, order, with_orders};
 
@@ -97,7 +97,8 @@ async fn every_call_may_be_dropped_after_any_of_its_polls(database: Database) {
             }
         }
     }
-    for (kind, polls) in at_random(&database) {
+    let drops: Vec<_> = at_random(&database).collect();
+    for &(kind, polls) in &drops {
         if let Some(done) = app.run(polled(call(kind), polls)).await {
             done.unwrap();
             acknowledged[kind as usize % 7] += 1;
@@ -121,7 +122,9 @@ async fn every_call_may_be_dropped_after_any_of_its_polls(database: Database) {
     let workflows = "SELECT count(*) FROM dbos.workflow_status WHERE name = 'ordered'";
     let rows = "SELECT count(*) FROM orders WHERE item <> 'outside'";
     assert_eq!(database.count(workflows).await, database.count(rows).await, "each that was started has ordered once");
-    println!("{}: acknowledged {acknowledged:?}", database.backend());
+    let done: u32 = acknowledged.iter().sum();
+    let kind = format!("calls dropped after a random poll, of which {done} were acknowledged");
+    report(database.backend(), kind, drops.len() as u64, Some(0), &[]);
 }
 
 /// Drops one durable call half-way and goes on.
@@ -157,7 +160,8 @@ async fn every_durable_call_may_be_dropped_in_its_workflow_after_any_of_its_poll
             }
         }
     }
-    for (kind, polls) in at_random(&database) {
+    let drops: Vec<_> = at_random(&database).collect();
+    for &(kind, polls) in &drops {
         ran += 1;
         app.run(async { careless(kind, polls).await }).await.unwrap();
     }
@@ -166,6 +170,8 @@ async fn every_durable_call_may_be_dropped_in_its_workflow_after_any_of_its_poll
     no_transaction_is_open(&database).await;
     assert!(doubled(&database).await.is_empty());
     assert_eq!(database.count("SELECT count(*) FROM orders WHERE item = 'after'").await, ran);
+    let kind = "durable calls dropped in their workflow after a random poll";
+    report(database.backend(), kind, drops.len() as u64, Some(0), &[]);
     let rows = "SELECT count(*) FROM orders WHERE item IN ('dropped', 'after', 'dropped-child')";
     let steps = "SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'order'";
     assert_eq!(database.count(rows).await, database.count(steps).await, "rows and checkpoints agree");
