@@ -27,6 +27,21 @@ pub enum Pooler {
     Transaction,
 }
 
+/// Where the tables are unless another schema is named, as with every DBOS library.
+pub(crate) const DEFAULT_SCHEMA: &str = "dbos";
+/// What Postgres takes is 63 letters; names made of this one have more.
+pub(crate) const LONGEST_SCHEMA: usize = 40;
+
+/// Whether Postgres takes `name` for a schema, and for what is made of it, in whatever quotes.
+pub(crate) fn is_schema_name(name: &str) -> bool {
+    let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
+    let reserved = name.starts_with("pg_") || name == "information_schema";
+    (1..=LONGEST_SCHEMA).contains(&name.len())
+        && name.bytes().all(plain)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && !reserved
+}
+
 /// The settings of an engine. Start from [`Config::new`] and change what you need.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -37,6 +52,9 @@ pub struct Config {
     pub database_url: Option<String>,
     /// Overrides the version computed from the source of the workflows.
     pub application_version: Option<String>,
+    /// The schema of the tables on Postgres. Default `dbos`. Applications in two schemas of one database know nothing of
+    /// each other. What this library alone needs is in a second one, whose name has `_rust` behind it.
+    pub schema: String,
     /// The application's own tables.
     pub migrations: Migrations,
     /// Connections for user transactions and reads. Default 10 (Postgres).
@@ -66,6 +84,7 @@ impl Config {
             application: application.into(),
             database_url: None,
             application_version: None,
+            schema: DEFAULT_SCHEMA.to_owned(),
             migrations: Migrations::default(),
             pool_size: 10,
             poll_interval: Duration::from_secs(1),
@@ -83,6 +102,13 @@ impl Config {
     #[must_use]
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.database_url = Some(url.into());
+        self
+    }
+
+    /// The schema of the tables, on Postgres.
+    #[must_use]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
         self
     }
 

@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 use crate::postgres::{Server, shared_url};
 
+/// The environment variable that makes tests which can do so keep their tables in another schema of Postgres.
+pub const SCHEMA_VARIABLE: &str = "DBOS_TEST_SCHEMA";
+
 /// The two databases every behaviour runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
@@ -35,7 +38,7 @@ impl fmt::Display for Backend {
 ///
 /// Its helpers run SQL on a connection of their own, one per call, and panic when that fails: they are
 /// the eyes of a test. The same text serves both databases; on SQLite, `dbos.` before a table is left
-/// out and `dbos_rust.` becomes `dbos_rust_`.
+/// out and `dbos_rust.` becomes `dbos_rust_`; on Postgres both name the schemas in use.
 #[derive(Debug)]
 pub struct Database {
     url: String,
@@ -59,6 +62,13 @@ impl Database {
             Backend::Sqlite => Self::file(),
             Backend::Postgres => Self::on(shared_url().unwrap_or_else(|error| panic!("{error}"))).await,
         }
+    }
+
+    /// The schema of the tables: `dbos`, unless [`SCHEMA_VARIABLE`] names another and this is Postgres.
+    #[must_use]
+    pub fn schema(&self) -> String {
+        let named = std::env::var(SCHEMA_VARIABLE).ok().filter(|_| self.backend() == Backend::Postgres);
+        named.unwrap_or_else(|| "dbos".to_owned())
     }
 
     /// A fresh database on a server of one's own.
@@ -120,7 +130,7 @@ impl Database {
     pub async fn try_query(&self, sql: &str) -> sqlx::Result<Vec<Vec<Option<String>>>> {
         match self.backend() {
             Backend::Sqlite => query_sqlite(&self.url, sql).await,
-            Backend::Postgres => query_postgres(&self.url, sql).await,
+            Backend::Postgres => query_postgres(&self.url, &in_schema(&self.schema(), sql)).await,
         }
     }
 
@@ -206,6 +216,10 @@ async fn run(options: &PgConnectOptions, sql: String) -> sqlx::Result<()> {
     let mut connection = PgConnection::connect_with(options).await?;
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     connection.close().await
+}
+
+fn in_schema(schema: &str, sql: &str) -> String {
+    sql.replace("dbos_rust.", &format!("{schema}_rust.")).replace(" dbos.", &format!(" {schema}."))
 }
 
 async fn query_postgres(url: &str, sql: &str) -> sqlx::Result<Vec<Vec<Option<String>>>> {

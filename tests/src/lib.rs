@@ -36,7 +36,7 @@ pub use figures::report;
 mod harness;
 pub use harness::{Case, Needs, Running, Verdict, main, running};
 mod database;
-pub use database::{Backend, Database};
+pub use database::{Backend, Database, SCHEMA_VARIABLE};
 pub mod http;
 mod ledger;
 mod postgres;

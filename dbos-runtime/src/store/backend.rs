@@ -47,7 +47,7 @@ impl Dialect {
 }
 
 /// Opens the database that `url` names.
-pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, opening: Opening<'_>) -> Result<Arc<dyn Backend>> {
     match Dialect::of(url)? {
         Dialect::Postgres => postgres::open(url, opening).await,
         Dialect::Sqlite => sqlite::open(url, opening).await,
@@ -64,7 +64,8 @@ pub(crate) enum Access {
 /// How a database is opened.
 #[cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code))] // each looks at what concerns it
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Opening {
+pub(crate) struct Opening<'a> {
+    pub(crate) schema: &'a str,
     pub(crate) pool_size: u32,
     pub(crate) deadline: Duration,
     pub(crate) pooler: Pooler,

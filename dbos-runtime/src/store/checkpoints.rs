@@ -330,12 +330,12 @@ pub(crate) fn fenced_insert_in_transaction(checkpoint: &Checkpoint) -> Statement
                    completed_at_epoch_ms, serialization, application_name, retention_timestamp)
            SELECT workflow_uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9
              FROM fence
-            WHERE current_setting('dbos.transaction', TRUE) = 'open'
+            WHERE current_setting('dbos_engine.transaction', TRUE) = 'open'
            ON CONFLICT (workflow_uuid, function_id) DO NOTHING
            RETURNING workflow_uuid
          )
          SELECT (SELECT count(*) FROM written) AS written,
-                COALESCE(current_setting('dbos.transaction', TRUE), '') AS transaction",
+                COALESCE(current_setting('dbos_engine.transaction', TRUE), '') AS transaction",
         ..fenced_insert(checkpoint)
     }
 }

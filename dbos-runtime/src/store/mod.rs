@@ -48,6 +48,8 @@ pub(crate) const PORTABLE: &str = "portable_json";
 #[derive(Clone)]
 pub(crate) struct Store {
     backend: Arc<dyn Backend>,
+    /// Of the tables, where there are schemas.
+    schema: Arc<str>,
     deadline: Duration,
     failpoints: Failpoints,
     troubles: Troubles,
@@ -70,9 +72,15 @@ impl Store {
 
     async fn open_or(config: &Config, pool_size: u32, missing: Missing) -> Result<Self> {
         let deadline = config.statement_deadline;
-        let opening = Opening { pool_size, deadline, pooler: config.pooler, missing };
+        let opening = Opening { schema: &config.schema, pool_size, deadline, pooler: config.pooler, missing };
         let backend = backend::open(&config.effective_url(), opening).await?;
-        Ok(Self { backend, deadline, failpoints: config.failpoints.clone(), troubles: Troubles::default() })
+        Ok(Self {
+            backend,
+            schema: config.schema.as_str().into(),
+            deadline,
+            failpoints: config.failpoints.clone(),
+            troubles: Troubles::default(),
+        })
     }
 
     /// Where executors of this database keep their lock files; shared by all who can prove anything.

@@ -13,12 +13,32 @@ use super::backend::{Access, Dialect};
 use super::sql::Statement;
 use crate::wakeup::{Fact, Wakeups};
 
-/// Told by every DBOS library.
-pub(crate) const EVENTS_CHANNEL: &str = "dbos_workflow_events_channel";
-/// Ours: a workflow ended.
-pub(crate) const WORKFLOWS_CHANNEL: &str = "dbos_rust_workflows_channel";
-/// Ours: a workflow was put into a queue.
-pub(crate) const QUEUES_CHANNEL: &str = "dbos_rust_queues_channel";
+/// What news is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Channel {
+    Messages,
+    Events,
+    /// Workflows that ended.
+    Workflows,
+    /// Workflows that were put into a queue.
+    Queues,
+}
+
+impl Channel {
+    #[cfg(feature = "postgres")]
+    pub(crate) const ALL: [Self; 4] = [Self::Messages, Self::Events, Self::Workflows, Self::Queues];
+
+    /// Its name among all who use the database. The first two are told by every DBOS library, whatever the schema of
+    /// its tables, so who listens may be woken for another's news, and looks in vain.
+    pub(crate) fn name(self, schema: &str) -> String {
+        match self {
+            Self::Messages => "dbos_notifications_channel".to_owned(),
+            Self::Events => "dbos_workflow_events_channel".to_owned(),
+            Self::Workflows => format!("{schema}_rust_workflows_channel"),
+            Self::Queues => format!("{schema}_rust_queues_channel"),
+        }
+    }
+}
 
 /// Longest queue of untold news; beyond it, others find out by polling.
 const BACKLOG: usize = 10_000;
@@ -51,14 +71,14 @@ impl Notifier {
 }
 
 /// Channel and payload.
-type News = (&'static str, String);
+type News = (Channel, String);
 
 fn news(fact: &Fact) -> Option<News> {
     match fact {
         Fact::Message { .. } => None, // the trigger's task
-        Fact::Event { workflow, key } => Some((EVENTS_CHANNEL, format!("{workflow}::{key}"))),
-        Fact::Ended { workflow } => Some((WORKFLOWS_CHANNEL, workflow.clone())),
-        Fact::Enqueued { queue } => Some((QUEUES_CHANNEL, queue.clone())),
+        Fact::Event { workflow, key } => Some((Channel::Events, format!("{workflow}::{key}"))),
+        Fact::Ended { workflow } => Some((Channel::Workflows, workflow.clone())),
+        Fact::Enqueued { queue } => Some((Channel::Queues, queue.clone())),
     }
 }
 
@@ -77,8 +97,9 @@ async fn tell(store: Store, mut receiver: mpsc::Receiver<News>) {
 }
 
 async fn announce(store: &Store, news: impl Iterator<Item = News>) {
-    let (channels, payloads) =
-        news.map(|(channel, payload)| (Some(channel.to_owned()), Some(payload))).unzip::<_, _, Vec<_>, Vec<_>>();
+    let (channels, payloads) = news
+        .map(|(channel, payload)| (Some(channel.name(&store.schema)), Some(payload)))
+        .unzip::<_, _, Vec<_>, Vec<_>>();
     let statement = Statement::new(
         "SELECT pg_notify(channel, payload)
            FROM unnest($1::text[], $2::text[]) AS news(channel, payload)",

@@ -8,7 +8,7 @@ use dbos_testkit::{Backend, Database, Pooler};
 /// The settings of most tests: nothing is found by polling, so a wake-up that is lost is a test that fails. Through a
 /// pooler everything is.
 pub(crate) fn config(database: &Database) -> Config {
-    let mut config = Config::new("behaviour").database_url(database.url());
+    let mut config = Config::new("behaviour").database_url(database.url()).schema(database.schema());
     config.poll_interval = Duration::from_mins(10);
     if let (Backend::Postgres, Some(pooler)) = (database.backend(), Pooler::shared()) {
         config = config.database_url(pooler.url(database.url()));

@@ -29,6 +29,7 @@ mod model;
 mod recovery;
 mod replay;
 mod retry;
+mod schema;
 mod select;
 mod sleep;
 mod start;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         cancel::CASES,
         manage::CASES,
         select::CASES,
+        schema::CASES,
         if through_a_pooler { &[] } else { wakeups::CASES },
         recovery::CASES,
         values::CASES,

@@ -171,7 +171,7 @@ const LISTENERS: &str =
 
 #[dbos::transaction]
 async fn wakeups_sends(tx: &mut dbos::Tx) -> Result<()> {
-    let _: i64 = tx.query("SELECT count(*) FROM dbos.notifications").fetch_scalar().await?;
+    let _: i64 = tx.query("SELECT count(*) FROM pg_class").fetch_scalar().await?;
     DBOS::set_event(STATE, "set").await?;
     DBOS::send("hears", "word", WORDS).await
 }

@@ -14,6 +14,7 @@ behaviours! { terminal:
     a_terminal_creates_no_tables,
     a_terminal_refuses_tables_that_are_too_old,
     a_terminal_creates_no_database on postgres,
+    a_terminal_looks_into_the_schema_it_is_given on postgres,
 }
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -131,4 +132,25 @@ async fn a_terminal_creates_no_database(database: Database) {
     assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
     assert!(lines[0].contains("does not exist"), "{lines:?}");
     assert_eq!(database.count("SELECT count(*) FROM pg_database WHERE datname LIKE 'absent%'").await, 0);
+}
+
+async fn a_terminal_looks_into_the_schema_it_is_given(database: Database) {
+    let place = Place::new(database).await;
+    let _program = place.launch("one", LEASE).await;
+    place.ask("one", "w-1");
+    place.until_times("at-gate", 1).await;
+    let (url, elsewhere) = (place.database.url(), ["--schema", "elsewhere"]);
+
+    let (code, lines) = workflow(url, &[["list"].as_slice(), &elsewhere].concat()).await;
+    assert_eq!(code, Some(2));
+    assert!(lines[0].contains("the database lacks tables that this program needs"), "{lines:?}");
+
+    let migrate = Program::new(WALKER).arg("migrate").arg(elsewhere[0]).arg(elsewhere[1]);
+    assert!(migrate.env("DBOS_DATABASE_URL", url).start().wait().await.success());
+    let (code, lines) = workflow(url, &[["list"].as_slice(), &elsewhere].concat()).await;
+    assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
+    let cancelled = workflow(url, &[["cancel", "w-1"].as_slice(), &elsewhere].concat()).await;
+    assert_eq!(cancelled.0, Some(1), "{cancelled:?}");
+    assert_eq!(place.database.query(STATUSES).await, [row("w-1", "PENDING")]);
+    assert_eq!(workflow(url, &["list"]).await.1.len(), 2);
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Settings;
 use super::secret::masked;
 use crate::app::logging::LogFormat;
-use crate::config::Pooler;
+use crate::config::{LONGEST_SCHEMA, Pooler, is_schema_name};
 
 /// A setting. Its flag is `--its-name`, its variable `DBOS_ITS_NAME`, its key in the file `its_name`.
 pub(in crate::app) struct Key {
@@ -35,6 +35,7 @@ pub(super) enum Field {
     Milliseconds(fn(&mut Settings) -> &mut Duration, RangeInclusive<u32>),
     Format(fn(&mut Settings) -> &mut LogFormat),
     Pooler(fn(&mut Settings) -> &mut Pooler),
+    Schema(fn(&mut Settings) -> &mut String),
 }
 
 const DAY_S: u32 = 24 * 60 * 60;
@@ -47,6 +48,12 @@ pub(in crate::app) static KEYS: &[Key] = &[
         also: &["DBOS_SYSTEM_DATABASE_URL"],
         field: Field::Url(|to| &mut to.engine.database_url),
         meaning: "the database: `postgres://user:password@host/name`, or `sqlite:file`",
+    },
+    Key {
+        name: "schema",
+        also: &[],
+        field: Field::Schema(|to| &mut to.engine.schema),
+        meaning: "the schema of the tables on Postgres; applications in two of them know nothing of each other",
     },
     Key {
         name: "application_version",
@@ -239,6 +246,8 @@ impl Field {
             }
             Self::Format(place) => *place(settings) = LogFormat::named(text).ok_or_else(|| self.kind())?,
             Self::Pooler(place) => *place(settings) = pooler_named(text).ok_or_else(|| self.kind())?,
+            Self::Schema(_) if !is_schema_name(text) => return Err(self.kind()),
+            Self::Schema(place) => text.clone_into(place(settings)),
         }
         Ok(())
     }
@@ -253,7 +262,7 @@ impl Field {
         match self {
             Self::Url(place) => json!(place(settings).as_deref().map(masked)),
             Self::MaybeText(place) => json!(place(settings)),
-            Self::Text(place) => json!(place(settings)),
+            Self::Text(place) | Self::Schema(place) => json!(place(settings)),
             Self::Texts(place) => json!(place(settings)),
             Self::Switch(place) => json!(place(settings)),
             Self::Port(place) => json!(place(settings)),
@@ -279,6 +288,7 @@ impl Field {
             Self::Seconds(_, range) => between("a number of seconds", range),
             Self::Milliseconds(_, range) => between("a number of milliseconds", range),
             Self::Format(_) => "`text` or `json`".to_owned(),
+            Self::Schema(_) => format!("a plain name: up to {LONGEST_SCHEMA} small letters, digits and `_`"),
             Self::Pooler(_) => "`none` or `transaction`".to_owned(),
         }
     }

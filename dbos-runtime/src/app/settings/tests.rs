@@ -63,6 +63,7 @@ fn every_key_is_settable_in_every_way() {
             "`none` or `transaction`" => "transaction",
             "a URL" => "sqlite:other",
             "text" => "words",
+            kind if kind.starts_with("a plain name") => "shop",
             "a list of names, with commas between" => "one,two",
             _ => "1000",
         };

@@ -24,7 +24,7 @@ pub trait FromItsRow {}
 
 impl<T> FromItsRow for T {}
 
-pub(crate) async fn open(url: &str, _: Opening) -> Result<Arc<dyn Backend>> {
+pub(crate) async fn open(url: &str, _: Opening<'_>) -> Result<Arc<dyn Backend>> {
     Err(not_compiled_in(url))
 }
 

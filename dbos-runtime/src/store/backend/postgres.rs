@@ -2,6 +2,7 @@
 
 mod link;
 mod migrate;
+mod schema;
 mod url;
 
 use std::path::PathBuf;
@@ -16,15 +17,14 @@ use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::config::Pooler;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
-use crate::store::notify::{EVENTS_CHANNEL, QUEUES_CHANNEL, WORKFLOWS_CHANNEL};
+use crate::store::notify::Channel;
 use crate::store::pool::Pool;
 use crate::store::within;
 use crate::wakeup::{Fact, Wakeups};
 
-pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
+use schema::Schema;
 
-/// Told by a trigger of the shared schema.
-const MESSAGES_CHANNEL: &str = "dbos_notifications_channel";
+pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
 
 /// What a session is told at its start. A transaction in which nothing happens for long is the server's to
 /// end: a stopped process must not hold its locks for ever. And Postgres sends no message about a
@@ -47,16 +47,18 @@ struct Postgres {
     options: PgConnectOptions,
     deadline: Duration,
     pooler: Pooler,
+    schema: Schema,
 }
 
-pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, opening: Opening<'_>) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(Postgres::open(url, opening).await?))
 }
 
 impl Postgres {
     /// Connects once, so that a wrong URL is told at launch.
-    async fn open(url: &str, opening: Opening) -> Result<Self> {
+    async fn open(url: &str, opening: Opening<'_>) -> Result<Self> {
         let Opening { pool_size, deadline, pooler, .. } = opening;
+        let schema = Schema::named(opening.schema)?;
         let options = url::read(url)?.disable_statement_logging();
         let options = match pooler {
             Pooler::None => options.options(SETTINGS),
@@ -65,7 +67,7 @@ impl Postgres {
         };
         let first = within(deadline.max(FIRST_CONNECTION), async { Ok(connect_once(&options, opening).await) }).await;
         first.map_err(|error| Error::database(&format!("connect to {}", describe(&options)), error))??;
-        Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline, pooler })
+        Ok(Self { pool: Pool::new(options.clone(), pool_size), options, deadline, pooler, schema })
     }
 }
 
@@ -74,7 +76,7 @@ fn describe(options: &PgConnectOptions) -> String {
     format!("postgres {}:{}/{database}", options.get_host(), options.get_port())
 }
 
-async fn connect_once(options: &PgConnectOptions, opening: Opening) -> Result<()> {
+async fn connect_once(options: &PgConnectOptions, opening: Opening<'_>) -> Result<()> {
     const INVALID_CATALOG_NAME: &str = "3D000";
     let failed = |error| Error::database(&format!("connect to {}", describe(options)), error);
     match PgConnection::connect_with(options).await {
@@ -149,7 +151,8 @@ impl Backend for Postgres {
     }
 
     fn description(&self) -> String {
-        describe(&self.options)
+        let place = describe(&self.options);
+        if self.schema.is_default() { place } else { format!("{place}, schema {}", self.schema.name()) }
     }
 
     /// Any folder of this machine will do: a lock proves something to those who run on it.
@@ -158,21 +161,21 @@ impl Backend for Postgres {
     }
 
     async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
-        self.pool.borrow().await.map(|link| Link::new(link, self.pooler).into())
+        self.pool.borrow().await.map(|link| Link::new(link, self.pooler, self.schema.clone()).into())
     }
 
     async fn migrate(&self) -> Result<()> {
         let mut connection = PgConnection::connect_with(&self.options)
             .await
             .map_err(|error| Error::database("connect for migrations", error))?;
-        let outcome = migrate::migrate(&mut connection).await;
+        let outcome = migrate::migrate(&mut connection, &self.schema).await;
         connection.close().await.ok();
         outcome
     }
 
     async fn check(&self) -> Result<()> {
         let mut connection = self.pool.borrow().await.map_err(|error| Error::database("look for the tables", error))?;
-        migrate::check(&mut connection).await?;
+        migrate::check(&mut connection, &self.schema).await?;
         connection.give_back();
         Ok(())
     }
@@ -180,9 +183,9 @@ impl Backend for Postgres {
     async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
         // A listener wants a pool of the driver's; it keeps its only connection.
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
-        let channels = [MESSAGES_CHANNEL, EVENTS_CHANNEL, WORKFLOWS_CHANNEL, QUEUES_CHANNEL];
+        let channels = Channel::ALL.map(|channel| (channel, channel.name(self.schema.name())));
         let mut listener = within(self.deadline, PgListener::connect_with(&pool)).await?;
-        within(self.deadline, listener.listen_all(channels)).await?;
+        within(self.deadline, listener.listen_all(channels.iter().map(|(_, name)| name.as_str()))).await?;
         // Whatever happened before LISTEN took hold was not told.
         wakeups.wake_all();
         loop {
@@ -192,7 +195,8 @@ impl Backend for Postgres {
                 continue;
             };
             let Some(news) = news? else { return Ok(()) };
-            match fact(news.channel(), news.payload()) {
+            let channel = channels.iter().find(|(_, name)| name == news.channel()).map(|(channel, _)| *channel);
+            match channel.and_then(|channel| fact(channel, news.payload())) {
                 Some(fact) => wakeups.wake(&fact),
                 None => wakeups.wake_all(),
             }
@@ -205,22 +209,18 @@ impl Backend for Postgres {
 }
 
 /// The fact behind a notification; payloads are `{workflow}::{topic or key}`.
-fn fact(channel: &str, payload: &str) -> Option<Fact> {
-    if channel == WORKFLOWS_CHANNEL {
-        return Some(Fact::Ended { workflow: payload.to_owned() });
+fn fact(channel: Channel, payload: &str) -> Option<Fact> {
+    match channel {
+        Channel::Workflows => Some(Fact::Ended { workflow: payload.to_owned() }),
+        Channel::Queues => Some(Fact::Enqueued { queue: payload.to_owned() }),
+        Channel::Messages => workflow_and_name(payload).map(|(workflow, topic)| Fact::Message { workflow, topic }),
+        Channel::Events => workflow_and_name(payload).map(|(workflow, key)| Fact::Event { workflow, key }),
     }
-    if channel == QUEUES_CHANNEL {
-        return Some(Fact::Enqueued { queue: payload.to_owned() });
-    }
+}
+
+fn workflow_and_name(payload: &str) -> Option<(String, String)> {
     let (workflow, name) = payload.split_once("::")?;
-    if workflow.contains(':') || name.contains("::") {
-        // An id with colons could be split in more than one way; waking everybody is always right.
-        return None;
-    }
-    let (workflow, name) = (workflow.to_owned(), name.to_owned());
-    Some(if channel == MESSAGES_CHANNEL {
-        Fact::Message { workflow, topic: name }
-    } else {
-        Fact::Event { workflow, key: name }
-    })
+    // An id with colons could be split in more than one way; waking everybody is always right.
+    let is_clear = !workflow.contains(':') && !name.contains("::");
+    is_clear.then(|| (workflow.to_owned(), name.to_owned()))
 }

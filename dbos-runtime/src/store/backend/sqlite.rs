@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{Access, Backend, Dialect, Missing, Opening};
+use crate::config::DEFAULT_SCHEMA;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
 use crate::store::pool::Pool;
@@ -32,7 +33,13 @@ struct Sqlite {
     lock_folder: PathBuf,
 }
 
-pub(super) async fn open(url: &str, opening: Opening) -> Result<Arc<dyn Backend>> {
+pub(super) async fn open(url: &str, opening: Opening<'_>) -> Result<Arc<dyn Backend>> {
+    if opening.schema != DEFAULT_SCHEMA {
+        return Err(Error::Configuration(
+            "`schema` is set, but SQLite has no schemas; leave it out, and give each application a file of its own"
+                .to_owned(),
+        ));
+    }
     Ok(Arc::new(Sqlite::open(url, opening.missing).await?))
 }
 

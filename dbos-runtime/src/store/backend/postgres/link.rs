@@ -3,6 +3,7 @@
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Decode, Encode, FromRow, PgConnection, Postgres, Type};
 
+use super::schema::Schema;
 use crate::config::Pooler;
 use crate::store::connection::{Connection, Isolation};
 use crate::store::pool::Borrowed;
@@ -32,14 +33,15 @@ const LIMIT_OF_IDLENESS: &str = "SET LOCAL idle_in_transaction_session_timeout =
 pub(crate) struct Link {
     connection: Borrowed<PgConnection>,
     pooler: Pooler,
+    schema: Schema,
     is_in_transaction: bool,
     /// Whether user code has had the native connection, and may have prepared statements on it.
     was_lent: bool,
 }
 
 impl Link {
-    pub(super) fn new(connection: Borrowed<PgConnection>, pooler: Pooler) -> Self {
-        Self { connection, pooler, is_in_transaction: false, was_lent: false }
+    pub(super) fn new(connection: Borrowed<PgConnection>, pooler: Pooler, schema: Schema) -> Self {
+        Self { connection, pooler, schema, is_in_transaction: false, was_lent: false }
     }
 
     pub(crate) async fn run(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
@@ -58,7 +60,7 @@ impl Link {
     }
 
     async fn run_prepared(&mut self, statement: &Statement) -> sqlx::Result<Vec<Row>> {
-        let query = sqlx::query_with(statement.sql, bound(statement)?);
+        let query = sqlx::query_with(self.schema.spelled(statement.sql), bound(statement)?);
         query.persistent(self.keeps_statements()).fetch_all(&mut *self.connection).await
     }
 
@@ -92,9 +94,13 @@ impl Link {
     /// A setting that is local to the transaction is its marker.
     pub(crate) fn begin(isolation: Isolation) -> &'static str {
         match isolation {
-            Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL dbos.transaction = 'open'",
-            Isolation::RepeatableRead => "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL dbos.transaction = 'open'",
-            Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL dbos.transaction = 'open'",
+            Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL dbos_engine.transaction = 'open'",
+            Isolation::RepeatableRead => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL dbos_engine.transaction = 'open'"
+            }
+            Isolation::ReadCommitted => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL dbos_engine.transaction = 'open'"
+            }
         }
     }
 
@@ -114,7 +120,8 @@ impl Link {
 
     /// Fails if the transaction is aborted, whose COMMIT would roll back without a word.
     pub(crate) async fn has_marker(&mut self) -> sqlx::Result<bool> {
-        let marker = sqlx::query_scalar("SELECT COALESCE(current_setting('dbos.transaction', TRUE), '') = 'open'");
+        let marker =
+            sqlx::query_scalar("SELECT COALESCE(current_setting('dbos_engine.transaction', TRUE), '') = 'open'");
         marker.persistent(self.keeps_statements()).fetch_one(&mut *self.connection).await
     }
 

@@ -3,31 +3,37 @@
 use std::time::Duration;
 
 use dbos_migrations::{POSTGRES_OWN, POSTGRES_SYSTEM};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{Connection, PgConnection, SqlStr};
 
+use super::schema::Schema;
+use crate::config::DEFAULT_SCHEMA;
 use crate::error::{Error, Result};
 use crate::store::migrate::{SYSTEM_VERSION, check_complete, check_system_version, failed};
 
-/// The lock that every DBOS library takes while it migrates.
+/// The lock that every DBOS library takes while it migrates. In a schema of another name it is one of that name's, so
+/// that nobody waits for whoever works elsewhere.
 const LOCK_KEY: i64 = 1_234_567_890;
+const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(CASE $3 WHEN $2 THEN $1 ELSE hashtextextended($3, $1) END)";
 const LOCK_TRIES: u32 = 300;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn migrate(connection: &mut PgConnection) -> Result<()> {
+pub(super) async fn migrate(connection: &mut PgConnection, schema: &Schema) -> Result<()> {
     let failed = |error| Error::database("migrate the database", error);
     let mut transaction = connection.begin().await.map_err(failed)?;
-    lock(&mut transaction).await?;
-    apply(&mut transaction).await?;
+    lock(&mut transaction, schema).await?;
+    apply(&mut transaction, schema).await?;
     transaction.commit().await.map_err(failed)
 }
 
 /// Waits for the lock, which lasts as long as the transaction, as its holder may take a while. A holder that never ends
 /// must not block all launches for ever; two that race cannot both commit.
-async fn lock(connection: &mut PgConnection) -> Result<()> {
+async fn lock(connection: &mut PgConnection, schema: &Schema) -> Result<()> {
     for _ in 0..LOCK_TRIES {
-        let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        let locked: bool = sqlx::query_scalar(TRY_LOCK)
             .persistent(false)
             .bind(LOCK_KEY)
+            .bind(DEFAULT_SCHEMA)
+            .bind(schema.name())
             .fetch_one(&mut *connection)
             .await
             .map_err(|error| Error::database("lock the migrations", error))?;
@@ -41,38 +47,40 @@ async fn lock(connection: &mut PgConnection) -> Result<()> {
 }
 
 /// Refuses tables that are missing or too old, and changes nothing.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<()> {
+pub(super) async fn check(connection: &mut PgConnection, schema: &Schema) -> Result<()> {
     let failed = |error| Error::database("look for the tables", error);
     let mut transaction = connection.begin().await.map_err(failed)?;
-    let (system, own) = versions(&mut transaction).await?;
+    let (system, own) = versions(&mut transaction, schema).await?;
     transaction.rollback().await.map_err(failed)?;
     check_complete(system, own, POSTGRES_OWN)
 }
 
 /// Of the shared tables, and of our own.
-async fn versions(connection: &mut PgConnection) -> Result<(Option<i64>, Option<i64>)> {
-    let system = version_of(connection, "dbos.dbos_migrations", "SELECT version FROM dbos.dbos_migrations").await?;
-    let own = version_of(connection, "dbos_rust.migrations", "SELECT max(version) FROM dbos_rust.migrations").await?;
+async fn versions(connection: &mut PgConnection, schema: &Schema) -> Result<(Option<i64>, Option<i64>)> {
+    let mut version_of =
+        async |table, select| version_of(connection, schema.spelled(table), schema.spelled(select)).await;
+    let system = version_of("dbos.dbos_migrations", "SELECT version FROM dbos.dbos_migrations").await?;
+    let own = version_of("dbos_rust.migrations", "SELECT max(version) FROM dbos_rust.migrations").await?;
     Ok((system, own))
 }
 
-async fn apply(connection: &mut PgConnection) -> Result<()> {
-    let (system, own) = versions(connection).await?;
+async fn apply(connection: &mut PgConnection, schema: &Schema) -> Result<()> {
+    let (system, own) = versions(connection, schema).await?;
     check_system_version(system)?;
     let system_steps = POSTGRES_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
     let own_steps = POSTGRES_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {
-        sqlx::raw_sql(AssertSqlSafe(step.sql)).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
+        sqlx::raw_sql(schema.spelled(step.sql)).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
         tracing::info!(version = step.version, name = step.name, "database migrated");
     }
     Ok(())
 }
 
-async fn version_of(connection: &mut PgConnection, table: &str, select: &'static str) -> Result<Option<i64>> {
+async fn version_of(connection: &mut PgConnection, table: SqlStr, select: SqlStr) -> Result<Option<i64>> {
     let failed = |error| Error::database("read the version of the tables", error);
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .persistent(false)
-        .bind(table)
+        .bind(table.as_str())
         .fetch_one(&mut *connection)
         .await
         .map_err(failed)?;
