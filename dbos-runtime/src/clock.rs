@@ -1,12 +1,19 @@
 //! The one clock. It runs on monotonic time and is set by the database, so that all executors of a
 //! cluster agree and nobody's wall clock matters.
 
+mod skipping;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
+
+use skipping::{Due, Skipping};
+
+pub(crate) use skipping::Activity;
+pub use skipping::Held;
 
 /// Longest single wait; a longer one is made of several, which keeps timers within their range.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -25,7 +32,7 @@ enum Source {
     /// Monotonic time since `start`, plus what the database's clock said.
     Database { start: Instant, offset_ms: AtomicI64 },
     /// Moved by hand.
-    Manual { now_ms: AtomicI64, moved: Notify },
+    Manual { now_ms: AtomicI64, moved: Notify, skipping: Option<Skipping> },
 }
 
 impl Clock {
@@ -37,7 +44,49 @@ impl Clock {
     /// A clock that stands still until it is [advanced](Self::advance): a test's month takes no time.
     #[must_use]
     pub fn manual() -> Self {
-        Self::with(Source::Manual { now_ms: AtomicI64::new(system_now_ms()), moved: Notify::new() })
+        Self::by_hand(None)
+    }
+
+    /// A [manual](Self::manual) clock that goes on by itself: as soon as every workflow waits, for an instant or for what
+    /// another one does, to the next instant that one of them waits for. So a test's month takes no time and needs no
+    /// hand, and things happen in the order in which they are due.
+    ///
+    /// It stands still while a step, a commit, or anything else of a workflow is under way. It does not know what a test
+    /// is about to do to a workflow that waits: [`hold`](Self::hold) it meanwhile.
+    #[must_use]
+    pub fn skipping_waits() -> Self {
+        Self::by_hand(Some(Skipping::default()))
+    }
+
+    fn by_hand(skipping: Option<Skipping>) -> Self {
+        Self::with(Source::Manual { now_ms: AtomicI64::new(system_now_ms()), moved: Notify::new(), skipping })
+    }
+
+    /// Keeps a clock that [skips waits](Self::skipping_waits) from doing so; no effect on any other.
+    pub fn hold(&self) -> Held {
+        Held::new(self)
+    }
+
+    /// A run that goes by this clock.
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Activity::new(self)
+    }
+
+    fn skipping(&self) -> Option<&Skipping> {
+        match &self.0.source {
+            Source::Manual { skipping, .. } => skipping.as_ref(),
+            Source::Database { .. } => None,
+        }
+    }
+
+    /// Goes on to the next instant that somebody waits for, if nobody does anything else.
+    fn skip(&self) {
+        if let Source::Manual { now_ms, moved, skipping: Some(skipping) } = &self.0.source
+            && let Some(next_ms) = skipping.next(now_ms.load(Ordering::SeqCst))
+        {
+            now_ms.fetch_max(next_ms, Ordering::SeqCst);
+            moved.notify_waiters();
+        }
     }
 
     fn with(source: Source) -> Self {
@@ -69,7 +118,7 @@ impl Clock {
 
     /// Moves a [manual](Self::manual) clock on; no effect on any other.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual { now_ms, moved } = &self.0.source {
+        if let Source::Manual { now_ms, moved, .. } = &self.0.source {
             now_ms.fetch_add(millis(by), Ordering::SeqCst);
             moved.notify_waiters();
         }
@@ -88,7 +137,10 @@ impl Clock {
                 return;
             }
             match moved {
-                Some(moved) => moved.await,
+                Some(moved) => {
+                    let _due = Due::at(self, instant_ms);
+                    moved.await;
+                }
                 None => tokio::time::sleep(Duration::from_millis(left).min(LONGEST_WAIT)).await,
             }
         }

@@ -112,6 +112,13 @@ impl Config {
         self
     }
 
+    /// The clock to go by, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// Stops the engine at one of its durable writes, or counts them.
     #[cfg(feature = "failpoints")]
     #[must_use]

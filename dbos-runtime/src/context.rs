@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use tracing::Instrument;
 
+use crate::clock::Activity;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::store::checkpoints::Effect;
@@ -31,6 +32,7 @@ pub(crate) struct Run {
     pub(crate) owner: String,
     pub(crate) deadline_ms: Option<i64>,
     signal: Arc<SignalSlot>,
+    pub(crate) activity: Arc<Activity>,
     next_step: AtomicU32,
     history: Mutex<History>,
     /// Where the durable call stands that was written last.
@@ -46,6 +48,7 @@ impl Run {
         owner: String,
         deadline_ms: Option<i64>,
         signal: Arc<SignalSlot>,
+        activity: Arc<Activity>,
         history: History,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -54,6 +57,7 @@ impl Run {
             owner,
             deadline_ms,
             signal,
+            activity,
             next_step: AtomicU32::new(1),
             history: Mutex::new(history),
             latest_call: Mutex::default(),
@@ -197,12 +201,28 @@ pub(crate) fn note_durable_poll() {
 
 /// A durable call.
 pub(crate) async fn durable<F: Future>(call: F) -> F::Output {
-    let mut call = pin!(call);
+    let mut call = pin!(at_work(call));
     poll_fn(|task| {
         note_durable_poll();
         call.as_mut().poll(task)
     })
     .await
+}
+
+/// Something that the current workflow does, if there is one.
+pub(crate) async fn at_work<F: Future>(work: F) -> F::Output {
+    match current_run() {
+        Some(run) => Arc::clone(&run.activity).at_work(work).await,
+        None => work.await,
+    }
+}
+
+/// The part of a durable call that waits for an instant, or for what others do.
+pub(crate) async fn at_rest<F: Future>(wait: F) -> F::Output {
+    match current_run() {
+        Some(run) => Arc::clone(&run.activity).at_rest(wait).await,
+        None => wait.await,
+    }
 }
 
 pub(crate) async fn in_engine<F: Future>(executor: Arc<Executor>, future: F) -> F::Output {

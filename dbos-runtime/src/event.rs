@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
 use crate::codec::{decode_value, encode_value};
-use crate::context::{Place, durable, engine, place};
+use crate::context::{Place, at_rest, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::check_key;
@@ -202,12 +202,16 @@ async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) 
             // It may have to come from a workflow that a dead executor left.
             EventLook::NotYet => executor.take_over(),
         }
-        tokio::select! {
-            () = next => {}
-            () = end => {}
-            () = executor.clock.sleep_until(deadline_ms) => {}
-            () = pause(executor.poll_interval) => {}
-            () = executor.closed() => return Err(Error::ShuttingDown),
-        }
+        let news = async {
+            tokio::select! {
+                () = next => {}
+                () = end => {}
+                () = executor.clock.sleep_until(deadline_ms) => {}
+                () = pause(executor.poll_interval) => {}
+                () = executor.closed() => return Err(Error::ShuttingDown),
+            }
+            Ok(())
+        };
+        at_rest(news).await?;
     }
 }

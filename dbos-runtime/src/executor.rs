@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::catalog::Catalog;
-use crate::clock::Clock;
+use crate::clock::{Clock, Held};
 use crate::error::{Error, Result};
 use crate::registry::AnyWorkflow;
 use crate::store::Store;
@@ -74,6 +74,13 @@ impl SignalSlot {
             raised.await;
         }
     }
+}
+
+/// Leave to start or claim workflows. Until all of them run, no wait is skipped.
+#[derive(Debug)]
+pub(crate) struct StartPermit {
+    _starting: OwnedRwLockReadGuard<()>,
+    _held: Held,
 }
 
 /// A run under way in this process.
@@ -181,9 +188,10 @@ impl Executor {
     }
 
     /// Leave to start a workflow; the engine hands nothing back while it is held.
-    pub(crate) async fn start_permit(&self) -> Result<OwnedRwLockReadGuard<()>> {
-        let permit = Arc::clone(&self.starting).read_owned().await;
-        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(permit) }
+    pub(crate) async fn start_permit(&self) -> Result<StartPermit> {
+        let held = self.clock.hold();
+        let starting = Arc::clone(&self.starting).read_owned().await;
+        if self.is_closing() { Err(Error::ShuttingDown) } else { Ok(StartPermit { _starting: starting, _held: held }) }
     }
 
     /// Completes once no start is half-way.

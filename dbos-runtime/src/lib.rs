@@ -134,7 +134,7 @@
 //! # Tests
 //!
 //! In tests, `call.plain().await` runs a function alone. [`Engine::scope`] gives each test an engine of its own,
-//! [`Engine::abandon`] ends one as a crash would, and [`Clock::manual`] makes a week pass at once.
+//! [`Engine::abandon`] ends one as a crash would, and [`Clock::skipping_waits`] makes a week pass at once.
 
 #[cfg(feature = "http")]
 mod app;
@@ -168,7 +168,7 @@ mod error;
 
 #[cfg(feature = "http")]
 pub use app::serve;
-pub use clock::Clock;
+pub use clock::{Clock, Held};
 pub use codec::Recorded;
 pub use config::{Config, Migrations, Pooler};
 pub use dbos::DBOS;

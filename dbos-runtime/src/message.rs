@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
 use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engine_error};
-use crate::context::{Place, StepContext, durable, engine, place};
+use crate::context::{Place, StepContext, at_rest, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::Signal;
 use crate::id::{check_key, random_id};
@@ -213,11 +213,14 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
             // No output at all stands for the time-out: an empty message is something else.
             return point.record(StepOutcome::default(), Effect::None, executor.clock.now_ms()).await.output;
         }
-        tokio::select! {
-            () = next => {}
-            () = executor.clock.sleep_until(deadline_ms) => {}
-            () = pause(executor.poll_interval) => {}
-        }
+        at_rest(async {
+            tokio::select! {
+                () = next => {}
+                () = executor.clock.sleep_until(deadline_ms) => {}
+                () = pause(executor.poll_interval) => {}
+            }
+        })
+        .await;
     }
 }
 

@@ -110,7 +110,7 @@ impl<'a, R: 'a> StepCall<'a, R> {
 
     /// An operation of the engine's own.
     pub(crate) fn operation(future: impl Future<Output = R> + Send + 'a) -> Self {
-        Self { state: State::Running { future: Box::pin(future) } }
+        Self { state: State::Running { future: Box::pin(context::at_work(future)) } }
     }
 
     /// Runs the body alone: nothing is looked up, nothing is recorded. This is how a step may call
@@ -144,7 +144,7 @@ impl<'a, R: 'a> Future for StepCall<'a, R> {
             let State::Written { step, codec, body } = std::mem::replace(&mut self.state, State::Done) else {
                 unreachable!("just matched")
             };
-            self.state = State::Running { future: Box::pin(drive(step, codec, body)) };
+            self.state = State::Running { future: Box::pin(context::at_work(drive(step, codec, body))) };
         }
         let State::Running { future } = &mut self.state else { panic!("a finished step was polled again") };
         let polled = future.as_mut().poll(task);

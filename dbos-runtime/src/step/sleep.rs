@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::call::StepCall;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
-use crate::context::{Place, place};
+use crate::context::{Place, at_rest, place};
 use crate::store::checkpoints::Effect;
 use crate::store::steps::RecordedStep;
 
@@ -23,7 +23,7 @@ pub(crate) fn sleep(duration: Duration) -> StepCall<'static, ()> {
             let point = Point::take(run, SLEEP, location);
             StepCall::operation(async move {
                 let wake_up_ms = record_wake_up(&point, duration).await;
-                point.run.executor.clock.sleep_until(wake_up_ms).await;
+                at_rest(point.run.executor.clock.sleep_until(wake_up_ms)).await;
             })
         }
         Place::Step(_) | Place::Outside => StepCall::operation(pause(duration)),

@@ -14,7 +14,7 @@ use super::handle::WorkflowHandle;
 use super::{result, start};
 use crate::checkpoint::Point;
 use crate::codec::WorkflowCodec;
-use crate::context::{Place, durable, note_durable_poll, place};
+use crate::context::{Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::id::{IdReuse, IntoWorkflowId};
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
@@ -126,7 +126,7 @@ impl<R: Send + 'static> Future for WorkflowCall<R> {
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<R> {
         note_durable_poll();
         if let Some(request) = self.request.take() {
-            self.running = Some(Box::pin(run_and_wait(request, self.awaited.take(), self.codec)));
+            self.running = Some(Box::pin(at_work(run_and_wait(request, self.awaited.take(), self.codec))));
         }
         self.running.as_mut().expect("set at the first poll").as_mut().poll(task)
     }

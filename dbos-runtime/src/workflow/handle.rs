@@ -11,7 +11,7 @@ use super::result;
 use crate::checkpoint::Point;
 use crate::clock::pause;
 use crate::codec::WorkflowCodec;
-use crate::context::{Place, durable, place};
+use crate::context::{Place, at_rest, durable, place};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::step::Question;
@@ -96,11 +96,15 @@ pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Res
         if let Some(error) = executor.stuck(workflow) {
             return Err(error);
         }
-        tokio::select! {
-            () = next => {}
-            () = pause(executor.poll_interval) => {}
-            () = executor.closed() => return Err(Error::ShuttingDown),
-        }
+        let news = async {
+            tokio::select! {
+                () = next => {}
+                () = pause(executor.poll_interval) => {}
+                () = executor.closed() => return Err(Error::ShuttingDown),
+            }
+            Ok(())
+        };
+        at_rest(news).await?;
     }
 }
 
@@ -109,11 +113,14 @@ pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Res
 async fn delivered(executor: &Executor, workflow: &str, ended: &Subscription) -> Option<WorkflowOutcome> {
     let next = ended.next();
     let mut delivery = executor.delivery(workflow)?;
-    tokio::select! {
-        biased;
-        outcome = delivery.wait_for(Option::is_some) => outcome.ok()?.clone(),
-        () = next => None,
-        () = pause(executor.poll_interval) => None,
-        () = executor.closed() => None,
-    }
+    at_rest(async {
+        tokio::select! {
+            biased;
+            outcome = delivery.wait_for(Option::is_some) => outcome.ok()?.clone(),
+            () = next => None,
+            () = pause(executor.poll_interval) => None,
+            () = executor.closed() => None,
+        }
+    })
+    .await
 }

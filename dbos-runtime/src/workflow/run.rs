@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
 use super::foreign::reporting_foreign_waits;
+use crate::clock::Activity;
 use crate::codec::{Encoded, engine_error};
 use crate::context::{Run, in_run};
 use crate::error::Error;
@@ -46,20 +47,24 @@ enum End {
 
 /// Runs `execution` in a task of its own.
 pub(crate) fn spawn(executor: &Arc<Executor>, execution: Execution) {
+    spawn_at_work(executor, execution, executor.clock.activity());
+}
+
+fn spawn_at_work(executor: &Arc<Executor>, execution: Execution, activity: Arc<Activity>) {
     match executor.enter(&execution.workflow, &execution.owner) {
-        Some(signal) => spawn_entered(executor, execution, &signal),
+        Some(signal) => spawn_entered(executor, execution, &signal, activity),
         None => {
             // An earlier run of it has been told to stop and has not got to it yet.
             let executor = Arc::clone(executor);
             tokio::spawn(async move {
                 executor.left(&execution.workflow).await;
-                spawn(&executor, execution);
+                spawn_at_work(&executor, execution, activity);
             });
         }
     }
 }
 
-fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<SignalSlot>) {
+fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<SignalSlot>, activity: Arc<Activity>) {
     if executor.is_closing() {
         signal.raise(Signal::ShutDown);
     }
@@ -72,6 +77,7 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
         execution.owner.clone(),
         execution.deadline_ms,
         Arc::clone(&signal),
+        Arc::clone(&activity),
         execution.history,
     );
     remember_panics();
@@ -99,7 +105,7 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
             () = task => {}
         }
     };
-    tokio::spawn(until_crash.instrument(span));
+    tokio::spawn(activity.watch(until_crash).instrument(span));
 }
 
 /// The place of a run among those of its engine, given up however the run ends.

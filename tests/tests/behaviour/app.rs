@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dbos::Config;
-use dbos_testkit::{Backend, Database, Pooler};
+use dbos::{Clock, Config};
+use dbos_testkit::{App, Backend, Database, Pooler};
 
 /// The settings of most tests: nothing is found by polling, so a wake-up that is lost is a test that fails. Through a
 /// pooler everything is.
@@ -15,6 +15,11 @@ pub(crate) fn config(database: &Database) -> Config {
         (config.pooler, config.poll_interval) = (dbos::Pooler::Transaction, Duration::from_millis(20));
     }
     config
+}
+
+/// An application that goes by `clock`.
+pub(crate) async fn launched_with(clock: &Clock, database: &Database) -> App {
+    App::launch(config(database).clock(clock.clone())).await
 }
 
 /// A crash after the fact: all of `workflow` but the steps for which `keep` holds is as if it had never been

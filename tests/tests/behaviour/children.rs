@@ -7,7 +7,7 @@ use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
 use serde::{Deserialize, Serialize};
 
-use crate::app::{config, steps};
+use crate::app::{config, launched_with, steps};
 
 behaviours! { children:
     a_child_is_named_after_its_parents_step,
@@ -265,9 +265,7 @@ async fn a_finished_child_is_not_run_again(database: Database) {
 
 async fn a_child_inherits_its_parents_deadline(database: Database) {
     let clock = Clock::manual();
-    let mut settings = config(&database);
-    settings.clock = Some(clock.clone());
-    let app = App::launch(settings).await;
+    let app = launched_with(&clock, &database).await;
     let gate = unique("gate");
     let handle = app
         .run(async {
@@ -296,9 +294,7 @@ async fn parent_in_a_hurry(gate: String) -> Result<String> {
 
 async fn a_child_may_have_less_time_than_its_parent(database: Database) {
     let clock = Clock::manual();
-    let mut settings = config(&database);
-    settings.clock = Some(clock.clone());
-    let app = App::launch(settings).await;
+    let app = launched_with(&clock, &database).await;
     let gate = unique("gate");
     let handle = app
         .run(async {

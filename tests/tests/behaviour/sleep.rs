@@ -2,15 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use dbos::{Clock, DBOS, Result, step, workflow};
+use dbos::{Clock, DBOS, Error, Result, Topic, step, workflow};
 use dbos_testkit::board::{open, pass, ran, reached, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
 use uuid::Uuid;
 
-use crate::app::{config, rewind, steps};
+use crate::app::{config, launched_with, rewind, steps};
 
 behaviours! { sleep:
     a_month_takes_no_time_on_a_manual_clock,
+    on_a_clock_that_skips_waits_they_pass_in_their_order,
+    a_message_comes_before_the_time_out_that_is_skipped,
+    nothing_is_skipped_while_a_step_runs,
+    a_clock_that_is_held_skips_nothing,
+    a_deadline_comes_before_the_wait_that_it_cuts_short,
     a_crash_does_not_extend_a_sleep,
     a_sleep_that_is_over_returns_at_once_after_a_crash,
     time_ids_and_randomness_replay_equal,
@@ -42,9 +47,7 @@ async fn asleep(database: &Database, timers: i64) {
 
 async fn launch(database: &Database) -> (App, Clock) {
     let clock = Clock::manual();
-    let mut settings = config(database);
-    settings.clock = Some(clock.clone());
-    (App::launch(settings).await, clock)
+    (launched_with(&clock, database).await, clock)
 }
 
 async fn a_month_takes_no_time_on_a_manual_clock(database: Database) {
@@ -60,6 +63,121 @@ async fn a_month_takes_no_time_on_a_manual_clock(database: Database) {
 
     handle.result().await.unwrap();
     assert_eq!(runs_of(&name), 2);
+}
+
+const MAIL: Topic<String> = Topic::new("mail");
+
+#[workflow]
+async fn sleeps_for(days: u32) -> Result<SystemTime> {
+    DBOS::sleep(DAY * days).await;
+    Ok(DBOS::now().await)
+}
+
+/// Waits for itself, for a message and for a child, thirty days in all.
+#[workflow]
+async fn sleeps_in_turns() -> Result<[SystemTime; 4]> {
+    let begin = DBOS::now().await;
+    let child = DBOS::start_workflow(sleeps_for(5)).await?;
+    DBOS::sleep(DAY * 3).await;
+    let awake = DBOS::now().await;
+    let child = child.result().await?;
+    DBOS::recv(MAIL, DAY * 25).await?;
+    Ok([begin, awake, child, DBOS::now().await])
+}
+
+async fn on_a_clock_that_skips_waits_they_pass_in_their_order(database: Database) {
+    let app = launched_with(&Clock::skipping_waits(), &database).await;
+
+    let [begin, awake, child, end] = app.run(sleeps_in_turns()).await.unwrap();
+
+    let days = [awake, child, end].map(|instant| instant.duration_since(begin).unwrap().as_secs() / DAY.as_secs());
+    assert_eq!(days, [3, 5, 30]);
+}
+
+#[workflow]
+async fn sleeps_until_mail() -> Result<(Option<String>, SystemTime)> {
+    let mail = DBOS::recv(MAIL, DAY * 30).await?;
+    Ok((mail, DBOS::now().await))
+}
+
+#[workflow]
+async fn sleeps_and_writes() -> Result<SystemTime> {
+    DBOS::sleep(DAY).await;
+    let sent = DBOS::now().await;
+    DBOS::send("reader", "hello", MAIL).await?;
+    Ok(sent)
+}
+
+async fn a_message_comes_before_the_time_out_that_is_skipped(database: Database) {
+    let clock = Clock::skipping_waits();
+    let app = launched_with(&clock, &database).await;
+    let held = clock.hold();
+
+    let (reader, writer) = app
+        .run(async {
+            let reader = DBOS::start_workflow(sleeps_until_mail()).workflow_id("reader").await.unwrap();
+            (reader, DBOS::start_workflow(sleeps_and_writes()).workflow_id("writer").await.unwrap())
+        })
+        .await;
+    drop(held);
+
+    let (mail, read) = reader.result().await.unwrap();
+    assert_eq!(mail.as_deref(), Some("hello"));
+    assert!(read.duration_since(writer.result().await.unwrap()).unwrap() < DAY);
+}
+
+#[step]
+async fn sleep_step_at_gate(gate: String) {
+    pass(&gate).await;
+}
+
+#[workflow]
+async fn sleeps_not(gate: String) -> Result<SystemTime> {
+    sleep_step_at_gate(gate).await;
+    Ok(DBOS::now().await)
+}
+
+async fn nothing_is_skipped_while_a_step_runs(database: Database) {
+    let clock = Clock::skipping_waits();
+    let app = launched_with(&clock, &database).await;
+    let (begin, gate) = (clock.now_ms(), unique("gate"));
+    let busy = app.run(async { DBOS::start_workflow(sleeps_not(gate.clone())).await.unwrap() }).await;
+    reached(&gate).await;
+    let asleep_one = app.run(async { DBOS::start_workflow(sleeps_for(30)).await.unwrap() }).await;
+    asleep(&database, 1).await;
+
+    assert_eq!(clock.now_ms(), begin);
+    open(&gate);
+
+    let (busy, asleep) = (busy.result().await.unwrap(), asleep_one.result().await.unwrap());
+    assert!(asleep.duration_since(busy).unwrap() >= DAY * 30);
+}
+
+async fn a_clock_that_is_held_skips_nothing(database: Database) {
+    let clock = Clock::skipping_waits();
+    let app = launched_with(&clock, &database).await;
+    let held = clock.hold();
+    let reader =
+        app.run(async { DBOS::start_workflow(sleeps_until_mail()).workflow_id("reader").await.unwrap() }).await;
+    asleep(&database, 1).await;
+
+    app.run(async { DBOS::send("reader", "hello", MAIL).await.unwrap() }).await;
+    assert_eq!(reader.result().await.unwrap().0.as_deref(), Some("hello"));
+    drop(held);
+
+    let late = app.run(sleeps_until_mail()).await.unwrap();
+    assert_eq!(late.0, None, "nobody writes, and thirty days pass");
+}
+
+async fn a_deadline_comes_before_the_wait_that_it_cuts_short(database: Database) {
+    let clock = Clock::skipping_waits();
+    let app = launched_with(&clock, &database).await;
+    let begin = clock.now_ms();
+
+    let cut_short = app.run(sleeps_for(30).timeout(DAY)).await;
+
+    assert!(matches!(cut_short, Err(Error::Cancelled { .. })), "{cut_short:?}");
+    assert_eq!(clock.now_ms() - begin, i64::try_from(DAY.as_millis()).unwrap());
 }
 
 async fn a_crash_does_not_extend_a_sleep(database: Database) {
