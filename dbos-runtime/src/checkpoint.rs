@@ -50,15 +50,21 @@ impl RecordedStep {
 impl Point {
     /// Takes the next step id of `run`.
     pub(crate) fn take(run: Arc<Run>, name: impl Into<String>, location: &'static Location<'static>) -> Self {
-        let step = run.take_step_id(location);
-        Self { run, step, name: name.into(), location }
+        let name = name.into();
+        let step = run.take_step_id(&name, location);
+        Self { run, step, name, location }
     }
 
     /// What is recorded here. If it is another step's outcome, the code has changed: the run stops.
     pub(crate) async fn recorded(&self) -> Option<RecordedStep> {
         self.run.stop_if_told().await;
-        let recorded = self.run.recorded(self.step)?;
-        Some(self.check_name(recorded).await)
+        match self.run.recorded(self.step, &self.name) {
+            Some(recorded) => Some(self.check_name(recorded).await),
+            None => {
+                self.run.stop_if_rehearsing().await;
+                None
+            }
+        }
     }
 
     async fn check_name(&self, recorded: RecordedStep) -> RecordedStep {

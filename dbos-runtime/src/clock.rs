@@ -58,6 +58,12 @@ impl Clock {
         Self::by_hand(Some(Skipping::default()))
     }
 
+    /// A clock on which every instant has passed.
+    pub(crate) fn at_the_end() -> Self {
+        let now_ms = AtomicI64::new(i64::MAX / 2);
+        Self::with(Source::Manual { now_ms, moved: Notify::new(), skipping: None })
+    }
+
     fn by_hand(skipping: Option<Skipping>) -> Self {
         Self::with(Source::Manual { now_ms: AtomicI64::new(system_now_ms()), moved: Notify::new(), skipping })
     }

@@ -30,9 +30,11 @@ pub enum Pooler {
 /// Where the tables are unless another schema is named, as with every DBOS library.
 pub(crate) const DEFAULT_SCHEMA: &str = "dbos";
 /// What Postgres takes is 63 letters; names made of this one have more.
+#[cfg_attr(not(any(feature = "postgres", feature = "http")), allow(dead_code))] // nobody else knows schemas
 pub(crate) const LONGEST_SCHEMA: usize = 40;
 
 /// Whether Postgres takes `name` for a schema, and for what is made of it, in whatever quotes.
+#[cfg_attr(not(any(feature = "postgres", feature = "http")), allow(dead_code))]
 pub(crate) fn is_schema_name(name: &str) -> bool {
     let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
     let reserved = name.starts_with("pg_") || name == "information_schema";

@@ -11,6 +11,7 @@ use tracing::Instrument;
 use crate::clock::Activity;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
+use crate::rehearsal::{Parting, Reached, Rehearsal};
 use crate::store::checkpoints::Effect;
 use crate::store::steps::{History, RecordedStep};
 use crate::telemetry;
@@ -35,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) activity: Arc<Activity>,
     next_step: AtomicU32,
     history: Mutex<History>,
+    /// If nothing is to be done and nothing recorded.
+    rehearsal: Option<Rehearsal>,
     /// Where the durable call stands that was written last.
     latest_call: Mutex<Option<&'static Location<'static>>>,
     /// Whether a durable call was polled since somebody began to watch.
@@ -60,25 +63,48 @@ impl Run {
             activity,
             next_step: AtomicU32::new(1),
             history: Mutex::new(history),
+            rehearsal: None,
             latest_call: Mutex::default(),
             polled_durably: AtomicBool::new(false),
         })
     }
 
+    /// One that goes through what is recorded, and does nothing.
+    pub(crate) fn rehearsing(
+        executor: Arc<Executor>,
+        workflow: String,
+        signal: Arc<SignalSlot>,
+        rehearsal: Rehearsal,
+    ) -> Arc<Self> {
+        let activity = executor.clock.activity();
+        let run = Self::new(executor, workflow, String::new(), None, signal, activity, History::new());
+        Arc::new(Self { rehearsal: Some(rehearsal), ..Arc::into_inner(run).expect("just made") })
+    }
+
     /// The next step id. Called where the call is written, so ids follow the source, not the
     /// scheduler.
-    pub(crate) fn take_step_id(&self, call: &'static Location<'static>) -> u32 {
+    pub(crate) fn take_step_id(&self, name: &str, call: &'static Location<'static>) -> u32 {
         *self.latest_call.lock().expect("no panic while held") = Some(call);
-        self.next_step.fetch_add(1, Ordering::SeqCst)
+        let step = self.next_step.fetch_add(1, Ordering::SeqCst);
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.write(step, name, call);
+        }
+        step
     }
 
     /// Returns the id taken last, if it is still the last: the call turned out not to need it.
     pub(crate) fn give_back(&self, step: u32) {
-        self.next_step.compare_exchange(step + 1, step, Ordering::SeqCst, Ordering::SeqCst).ok();
+        let given_back = self.next_step.compare_exchange(step + 1, step, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if let Some(rehearsal) = self.rehearsal.as_ref().filter(|_| given_back) {
+            rehearsal.give_back(step);
+        }
     }
 
-    /// What an earlier execution recorded at `step`.
-    pub(crate) fn recorded(&self, step: u32) -> Option<RecordedStep> {
+    /// What an earlier execution recorded at `step`, where the code calls `name`.
+    pub(crate) fn recorded(&self, step: u32, name: &str) -> Option<RecordedStep> {
+        if let Some(rehearsal) = &self.rehearsal {
+            return rehearsal.outcome(step, name);
+        }
         self.history.lock().expect("no panic while held").get(&step).cloned()
     }
 
@@ -100,6 +126,23 @@ impl Run {
         if self.signal.is_raised() {
             std::future::pending().await
         }
+    }
+
+    /// Goes no further if there is nothing but what is recorded.
+    pub(crate) async fn stop_if_rehearsing(&self) {
+        if self.rehearsal.is_some() {
+            std::future::pending().await
+        }
+    }
+
+    /// Whether a rehearsal has come to a call that is not recorded.
+    pub(crate) fn is_beyond(&self) -> bool {
+        self.rehearsal.as_ref().is_some_and(Rehearsal::is_beyond)
+    }
+
+    /// Where the code of a rehearsal and its record part.
+    pub(crate) fn partings(&self, reached: Reached) -> Vec<Parting> {
+        self.rehearsal.as_ref().map(|rehearsal| rehearsal.partings(reached)).unwrap_or_default()
     }
 
     pub(crate) fn raise(&self, signal: Signal) {

@@ -252,6 +252,17 @@ impl DBOS {
         management::list_workflows(filter)
     }
 
+    /// Everything recorded of a workflow and those it started, as the text of the file that `workflow export` makes and
+    /// [`replay::check`](crate::replay::check) reads. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`], [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn export_workflow(workflow_id: impl Into<String>) -> StepCall<'static, Result<String>> {
+        management::export_workflow(workflow_id.into())
+    }
+
     /// The recorded steps of a workflow, in the order of their calls. In a workflow it is a step.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ impl Race {
         let location = Location::caller();
         let Place::Workflow(run) = place() else { return Self { point: None, winner: None } };
         let point = Point::take(run, SELECT, location);
-        let recorded = point.run.recorded(point.step).filter(|recorded| recorded.name == SELECT);
+        let recorded = point.run.recorded(point.step, SELECT).filter(|recorded| recorded.name == SELECT);
         let winner = recorded.and_then(|recorded| recorded.output?.parse().ok());
         Self { point: Some(point), winner }
     }

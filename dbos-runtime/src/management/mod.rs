@@ -6,6 +6,7 @@
 
 mod cancel;
 mod details;
+mod export;
 mod report;
 mod resume;
 
@@ -26,6 +27,7 @@ use crate::wakeup::Fact;
 pub use cancel::CancelWorkflow;
 pub(crate) use cancel::{Reach, cancel_workflow};
 pub(crate) use details::{Details, Payload};
+pub(crate) use export::{Scope, export_workflow};
 pub(crate) use report::{Outcome, Report, Verb};
 pub(crate) use resume::resume_workflow;
 

@@ -9,6 +9,8 @@ pub(crate) mod postgres;
 #[cfg_attr(not(feature = "sqlite"), path = "backend/absent.rs")]
 pub(crate) mod sqlite;
 
+pub(super) mod nowhere;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,6 +14,7 @@ use super::sql::Statement;
 use crate::wakeup::{Fact, Wakeups};
 
 /// What news is about.
+#[cfg_attr(not(feature = "postgres"), allow(dead_code))] // nobody else is told or tells
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Channel {
     Messages,

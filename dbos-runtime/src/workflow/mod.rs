@@ -17,10 +17,12 @@
 mod call;
 mod foreign;
 mod handle;
+mod rehearse;
 mod result;
 mod run;
 mod start;
 
 pub use call::{Start, WorkflowCall};
 pub use handle::WorkflowHandle;
+pub(crate) use rehearse::{Ending, Recording, rehearse};
 pub(crate) use run::{Execution, spawn};

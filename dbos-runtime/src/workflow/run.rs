@@ -37,7 +37,7 @@ pub(crate) struct Execution {
 }
 
 /// How a run came to its end.
-enum End {
+pub(super) enum End {
     /// By itself, with what its body gave, or why that cannot be stored.
     Returned(Result<Encoded, String>),
     Panicked(String),
@@ -141,7 +141,7 @@ async fn deadline(run: &Run) {
     }
 }
 
-async fn body_end(body: BoxFuture<'static, Result<Encoded, String>>) -> End {
+pub(super) async fn body_end(body: BoxFuture<'static, Result<Encoded, String>>) -> End {
     match AssertUnwindSafe(body).catch_unwind().await {
         Ok(outcome) => End::Returned(outcome),
         Err(payload) => End::Panicked(panic_message(payload.as_ref())),
@@ -240,7 +240,7 @@ thread_local! {
 }
 
 /// Makes panics leave their place behind for [`panic_message`].
-fn remember_panics() {
+pub(super) fn remember_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();

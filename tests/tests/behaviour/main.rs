@@ -27,6 +27,7 @@ mod manage;
 mod messages;
 mod model;
 mod recovery;
+mod rehearsal;
 mod replay;
 mod retry;
 mod schema;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         start::CASES,
         transaction::CASES,
         replay::CASES,
+        rehearsal::CASES,
         messages::CASES,
         events::CASES,
         children::CASES,

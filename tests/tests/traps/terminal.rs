@@ -14,6 +14,7 @@ behaviours! { terminal:
     a_terminal_creates_no_tables,
     a_terminal_refuses_tables_that_are_too_old,
     a_terminal_creates_no_database on postgres,
+    what_a_terminal_exports_is_verified_there_and_elsewhere,
     a_terminal_looks_into_the_schema_it_is_given on postgres,
 }
 
@@ -153,4 +154,40 @@ async fn a_terminal_looks_into_the_schema_it_is_given(database: Database) {
     assert_eq!(cancelled.0, Some(1), "{cancelled:?}");
     assert_eq!(place.database.query(STATUSES).await, [row("w-1", "PENDING")]);
     assert_eq!(workflow(url, &["list"]).await.1.len(), 2);
+}
+
+async fn what_a_terminal_exports_is_verified_there_and_elsewhere(database: Database) {
+    let place = Place::new(database).await;
+    let url = place.database.url();
+    let _program = place.launch("one", LEASE).await;
+    place.ask("one", "w-1");
+    place.until_times("at-gate w-1", 1).await;
+    let fits = |status: &str| (Some(0), vec![format!("w-1: fits, {status} `walk`")]);
+
+    assert_eq!(workflow(url, &["verify", "--status", "PENDING"]).await, fits("PENDING"));
+    place.open_gate();
+    place.database.until_count(ENDED, 1).await;
+    assert_eq!(workflow(url, &["verify", "w-1"]).await, fits("SUCCESS"));
+    let (code, exported) = workflow(url, &["export", "w-1"]).await;
+    assert_eq!(code, Some(0));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("history.json");
+    let path = file.to_str().unwrap();
+    let nowhere = "sqlite:/nowhere/at-all.sqlite";
+
+    std::fs::write(&file, exported.join("\n")).unwrap();
+    assert_eq!(workflow(nowhere, &["verify", "--file", path]).await, fits("SUCCESS"));
+
+    std::fs::write(&file, exported.join("\n").replace("\"arrive\"", "\"come_home\"")).unwrap();
+    let (code, lines) = workflow(nowhere, &["verify", "--file", path]).await;
+    let told = "workflow `w-1`, step 4: `come_home` is recorded, and the code calls `arrive`, at ";
+    assert!(code == Some(1) && lines.len() == 1 && lines[0].starts_with(told), "{lines:?}");
+    let (code, lines) = workflow(nowhere, &["verify", "--file", path, "--json"]).await;
+    let json = lines.join("");
+    assert!(code == Some(1) && json.contains("\"kind\": \"renamed\""), "{json}");
+    assert_eq!(place.times("arrived"), 1, "nothing ran again");
+
+    let (code, lines) = workflow(url, &["verify", "w-2"]).await;
+    assert_eq!(code, Some(1), "{lines:?}");
+    assert_eq!(workflow(url, &["verify"]).await.0, Some(2));
 }

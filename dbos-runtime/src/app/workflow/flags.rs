@@ -1,5 +1,7 @@
 //! The words after `workflow`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
@@ -40,12 +42,40 @@ pub(super) enum Command {
         #[arg(long)]
         children: bool,
     },
+    /// Print everything recorded of workflows, for `verify --file` and for tests
+    Export {
+        /// Their ids
+        #[arg(required = true)]
+        workflow_ids: Vec<String>,
+        /// The workflows that they started too, and those that these started
+        #[arg(long)]
+        children: bool,
+    },
+    /// Replay recorded workflows with the code of this program, without any effect: does it fit?
+    Verify(VerifyFlags),
     /// Let workflows go on after their last step, in any program with their code that runs
     Resume {
         /// Their ids
         #[arg(required = true)]
         workflow_ids: Vec<String>,
     },
+}
+
+/// Which workflows are verified.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct VerifyFlags {
+    /// Their ids
+    pub(super) workflow_ids: Vec<String>,
+    /// The newest that stand here, for example PENDING; several with commas
+    #[arg(long, value_delimiter = ',', value_parser = status)]
+    pub(super) status: Vec<Status>,
+    /// Those in a file that `workflow export` has printed; needs no database
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workflow_ids", "status"])]
+    pub(super) file: Option<PathBuf>,
+    /// With --status, at most so many
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) limit: u32,
 }
 
 /// Which workflows a list has.

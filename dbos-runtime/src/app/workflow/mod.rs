@@ -4,6 +4,7 @@
 mod change;
 mod flags;
 mod table;
+mod verify;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;
@@ -13,12 +14,12 @@ use serde::Serialize;
 
 use super::settings::Settings;
 use super::{print, runtime};
-use crate::management::{Manager, Reach, Verb};
+use crate::management::{Manager, Reach, Scope, Verb};
 use crate::store::Store;
 use crate::store::listing::WorkflowFilter;
 use crate::{Error, Result};
 
-use flags::{Command, ListFlags};
+use flags::{Command, ListFlags, VerifyFlags};
 
 pub(super) use flags::WorkflowFlags;
 
@@ -28,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Does what the flags ask for.
 pub(super) fn run(settings: &Settings, flags: WorkflowFlags) -> Result<ExitCode> {
     runtime()?.block_on(async {
+        if let Command::Verify(VerifyFlags { file: Some(file), .. }) = &flags.command {
+            return verify::verify_file(file, flags.json).await;
+        }
         let store = Store::open_existing(&settings.engine).await?;
         obey(&Manager::Database(store), flags).await
     })
@@ -53,6 +57,11 @@ async fn obey(manager: &Manager, flags: WorkflowFlags) -> Result<ExitCode> {
             let steps = patiently(manager.steps(&workflow_id)).await?;
             show(json, &steps, || table::steps(&steps));
         }
+        Command::Export { workflow_ids, children } => {
+            let scope = if children { Scope::WithDescendants } else { Scope::Themselves };
+            print(&patiently(manager.export(workflow_ids, scope)).await?.written());
+        }
+        Command::Verify(flags) => return verify::verify(manager, flags, json).await,
         Command::Cancel { workflow_ids, children } => {
             let reach = if children { Reach::Descendants } else { Reach::Itself };
             return Ok(change::all(manager, Verb::Cancel(reach), workflow_ids, json).await);

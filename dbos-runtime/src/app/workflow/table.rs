@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 
 use crate::management::{Details, Payload};
+use crate::replay::Replayed;
 use crate::store::steps::StepStatus;
 use crate::store::workflow_row::WorkflowStatus;
 
@@ -73,6 +74,17 @@ pub(super) fn steps(steps: &[StepStatus]) -> String {
         ]);
     }
     lines(&table)
+}
+
+/// A line for each workflow that fits, and for each place where one does not.
+pub(super) fn replayed(workflows: &[Replayed]) -> String {
+    let lines = workflows.iter().flat_map(|workflow| {
+        if workflow.divergences.is_empty() {
+            return vec![format!("{}: fits, {} `{}`", workflow.workflow_id, workflow.status, workflow.name)];
+        }
+        workflow.divergences.iter().map(ToString::to_string).collect()
+    });
+    lines.map(|line| plain(&line)).collect::<Vec<_>>().join("\n")
 }
 
 fn table(header: &[&str]) -> Table {

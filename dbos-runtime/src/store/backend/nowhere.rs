@@ -1,0 +1,43 @@
+//! No database at all, for runs that need none.
+
+use async_trait::async_trait;
+
+use super::{Access, Backend, Dialect};
+use crate::error::{Error, Result};
+use crate::store::connection::Connection;
+use crate::wakeup::Wakeups;
+
+pub(in crate::store) struct Nowhere;
+
+fn refusal() -> Error {
+    Error::Configuration("there is no database here".to_owned())
+}
+
+#[async_trait]
+impl Backend for Nowhere {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn description(&self) -> String {
+        "no database".to_owned()
+    }
+
+    async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
+        Err(sqlx::Error::PoolClosed)
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        Err(refusal())
+    }
+
+    async fn check(&self) -> Result<()> {
+        Err(refusal())
+    }
+
+    async fn listen(&self, _wakeups: &Wakeups) -> sqlx::Result<()> {
+        std::future::pending().await
+    }
+
+    async fn close(&self) {}
+}
