@@ -73,8 +73,13 @@ impl Store {
 
     /// One that is never asked anything.
     pub(crate) fn nowhere() -> Self {
-        let failpoints = Failpoints::default();
-        Self { backend: Arc::new(Nowhere), schema: "".into(), deadline: Duration::from_secs(1), failpoints }
+        Self {
+            backend: Arc::new(Nowhere),
+            schema: "".into(),
+            deadline: Duration::from_secs(1),
+            failpoints: Failpoints::default(),
+            troubles: Troubles::default(),
+        }
     }
 
     async fn open_or(config: &Config, pool_size: u32, missing: Missing) -> Result<Self> {

@@ -86,7 +86,7 @@ fn ending(signal: Signal) -> Ending {
         Signal::Diverged(error) => Ending::Diverged(error),
         Signal::Failed(error @ (Error::Unreadable { .. } | Error::Unstorable { .. })) => Ending::Unusable(error),
         Signal::Failed(error) => Ending::Ended(engine_error(&error)),
-        Signal::Cancelled | Signal::LostOwnership | Signal::ShutDown => Ending::Beyond,
+        Signal::Cancelled | Signal::LostOwnership | Signal::Damaged(_) | Signal::ShutDown => Ending::Beyond,
     }
 }
 

@@ -1,5 +1,7 @@
 //! No database at all, for runs that need none.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 
 use super::{Access, Backend, Dialect};
@@ -21,6 +23,10 @@ impl Backend for Nowhere {
 
     fn description(&self) -> String {
         "no database".to_owned()
+    }
+
+    fn lock_folder(&self, _boot_id: &str) -> PathBuf {
+        PathBuf::new()
     }
 
     async fn connect(&self, _access: Access) -> sqlx::Result<Connection> {
