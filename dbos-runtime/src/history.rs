@@ -10,7 +10,6 @@ const FORMAT: u32 = 1;
 
 /// Workflows with everything that is recorded of them.
 #[derive(Debug, Deserialize, Serialize)]
-#[cfg_attr(test, derive(Default))]
 pub(crate) struct Histories {
     format: u32,
     pub(crate) workflows: Vec<WorkflowHistory>,

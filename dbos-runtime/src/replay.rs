@@ -222,7 +222,6 @@ async fn divergences(stage: &Arc<Executor>, history: &WorkflowHistory) -> Vec<Di
         {
             Vec::new()
         }
-        (Ending::Unusable(error), _) => vec![divergence(workflow, Kind::Unreadable, &error)],
         (Ending::Diverged(Error::Diverged { step, recorded, called, location, .. }), _) => vec![Divergence {
             step_id: Some(step),
             recorded: Some(recorded),
@@ -230,7 +229,7 @@ async fn divergences(stage: &Arc<Executor>, history: &WorkflowHistory) -> Vec<Di
             location: Some(location),
             ..nothing(workflow, Kind::Renamed)
         }],
-        (Ending::Diverged(error), _) => vec![divergence(workflow, Kind::Unreadable, &error)],
+        (Ending::Unusable(error) | Ending::Diverged(error), _) => vec![divergence(workflow, Kind::Unreadable, &error)],
         (Ending::Foreign, _) => {
             vec![divergence(workflow, Kind::Waits, &"the code waits for something that is not recorded")]
         }

@@ -159,19 +159,15 @@ impl Activity {
     fn go(&self, to: Position) {
         let mut position = self.position.lock().expect("no panic while held");
         let Some(skipping) = self.clock.skipping() else { return };
-        match (*position, to) {
+        if (*position, to) == (Position::Woken, Position::AtRest) {
             // It will be polled again.
-            (Position::Woken, Position::AtRest) => return,
-            (Position::AtRest, Position::AtRest) => {}
-            (_, Position::AtRest) => {
-                let mut state = skipping.state();
-                (state.at_work, state.at_rest) = (state.at_work - 1, state.at_rest + 1);
-            }
-            (Position::AtRest, _) => {
-                let mut state = skipping.state();
-                (state.at_work, state.at_rest) = (state.at_work + 1, state.at_rest - 1);
-            }
-            _ => {}
+            return;
+        }
+        let mut state = skipping.state();
+        match (*position == Position::AtRest, to == Position::AtRest) {
+            (false, true) => (state.at_work, state.at_rest) = (state.at_work - 1, state.at_rest + 1),
+            (true, false) => (state.at_work, state.at_rest) = (state.at_work + 1, state.at_rest - 1),
+            (true, true) | (false, false) => {}
         }
         *position = to;
     }
