@@ -101,7 +101,8 @@ impl Rehearsal {
             return Some(step);
         }
         let mut others = self.record.iter().filter(|(_, recorded)| recorded.name == name).map(|(id, _)| *id);
-        others.find(|id| !asked.is_given(*id) && !(*id < step && asked.writes(*id, name)))
+        let is_taken = |id: u32| asked.is_given(id) || (id < step && asked.writes(id, name));
+        others.find(|id| !is_taken(*id))
     }
 
     /// Where code and record part.
