@@ -32,7 +32,7 @@ async fn a_random_history_goes_as_the_reference_says(database: Database) {
     if let Err((reason, history)) = search(check, seed, histories).await {
         panic!("{reason}\nin this history:\n{history}");
     }
-    report(backend, "random histories with crashes, cancels and resumes", histories.into(), Some(0), &[]);
+    report(backend, "random histories with crashes, cancels and resumes", histories, Some(0), &[]);
 }
 
 /// Three events can show that a cancelled workflow may be resumed.
