@@ -18,7 +18,7 @@ behaviours! { manage:
     what_somebody_runs_is_not_resumed,
     what_a_dead_program_left_is_resumed_for_the_next_one,
     another_program_takes_up_what_is_resumed,
-    a_resumed_workflow_ends_once_wherever_it_crashes,
+    a_resumed_workflow_ends_once_wherever_it_crashes within 300,
     a_resumed_workflow_waits_for_its_code,
     what_other_libraries_resume_goes_on_too,
     a_bad_row_in_the_queue_holds_nobody_up,
