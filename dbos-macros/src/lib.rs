@@ -193,8 +193,11 @@ route! {
     /// Serves a function at `POST path`.
     ///
     /// Arguments named in the path (`:key`, `:key?` or `{key}`) come from there, the others from the fields of the
-    /// JSON body. An `Option` may be missing. A `String` answers as text, `()` and `None` with 204,
+    /// body, a JSON object or a form. An `Option` may be missing. A `String` answers as text, `()` and `None` with 204,
     /// any other value as JSON, an `Err` as `{status, message, request_id}`.
+    ///
+    /// An argument may say where else it comes from: `#[query]`, `#[header("x-api-key")]`, `#[body]` for the whole body
+    /// as one value, `#[raw]` for its bytes; and with `#[default(20)]` what it is when it is missing.
     ///
     /// Combines with `#[workflow]`, `#[step]` and `#[transaction]` in either order, and with further routes. A
     /// workflow runs under the request's idempotency key, so a repeated request gets the first one's answer.

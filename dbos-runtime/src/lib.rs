@@ -160,6 +160,7 @@ mod store;
 mod codec;
 mod again;
 mod history;
+mod caller;
 mod config;
 mod telemetry;
 mod clock;
@@ -210,7 +211,7 @@ pub mod requirements {
     };
     #[cfg(feature = "http")]
     pub use crate::http::{
-        arguments::{Arguments, RouteArgument},
+        arguments::{Arguments, RawBody, RouteArgument},
         respond::{RouteError, RouteValue},
     };
     pub use crate::step::connection;

@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog"],
     &["registry"],
     &["store"],
-    &["codec", "again", "history"],
+    &["codec", "again", "history", "caller"],
     &["config", "telemetry"],
     &["clock", "wakeup", "failpoint"],
     &["id", "status"],

@@ -1,5 +1,6 @@
 //! What stands in the parentheses of an attribute: the syntax, one struct per attribute.
 
+mod binding;
 mod duration;
 mod from_row;
 mod main;
@@ -9,9 +10,10 @@ mod step;
 mod transaction;
 mod workflow;
 
+pub(crate) use binding::{Binding, Origin, is_binding};
 pub(crate) use from_row::ColumnArgs;
 pub(crate) use main::MainArgs;
-pub(crate) use route::RouteArgs;
+pub(crate) use route::{RouteArgs, Segment};
 pub(crate) use step::StepArgs;
 pub(crate) use transaction::TransactionArgs;
 pub(crate) use workflow::WorkflowArgs;

@@ -1,5 +1,6 @@
 //! One file per attribute: from the checked function to the generated code.
 
+mod binding;
 mod codec;
 mod from_row;
 mod main;

@@ -267,6 +267,61 @@ fn a_route_needs_what_a_request_can_hold() {
 }
 
 #[test]
+fn an_argument_of_a_route_comes_from_one_place() {
+    for (item, message) in [
+        ("async fn f(#[query] #[header] a: u8) {}", "`a` comes from one place; remove one of its attributes"),
+        ("async fn f(#[query] id: u8) {}", "`id` comes from the path; remove this, or rename one of the two"),
+        ("async fn f(#[query(\"b\")] a: u8) {}", "write `#[query]` alone"),
+        ("async fn f(#[header(b)] a: u8) {}", "a header has a name: `#[header(\"x-api-key\")]`"),
+        ("async fn f(#[header(\"a b\")] a: u8) {}", "a header has a name: `#[header(\"x-api-key\")]`"),
+        ("async fn f(#[default = 1] a: u8) {}", "a default stands in parentheses: `#[default(20)]`"),
+        ("async fn f(#[default(1)] #[default(2)] a: u8) {}", "`a` has one default; remove the other"),
+        (
+            "async fn f(#[default(1)] a: Option<u8>) {}",
+            "with a default there is always a value; take it without `Option`, or remove `#[default]`",
+        ),
+        ("async fn f(#[default(1)] id: u8) {}", "the path always has `id`, so its default is never used; write `:id?`"),
+    ] {
+        let path = if item.contains("id:") { r#""/x/:id""# } else { r#""/x""# };
+        refused(post, path, item, message);
+    }
+}
+
+#[test]
+fn a_body_is_taken_once() {
+    refused(
+        post,
+        r#""/x""#,
+        "async fn f(#[body] a: A, #[raw] b: Bytes) {}",
+        "`a` takes the whole body already; a body is one argument",
+    );
+    refused(
+        post,
+        r#""/x""#,
+        "async fn f(#[raw] a: Bytes, #[query] c: u8, b: u8) {}",
+        "`a` takes the whole body, so this cannot come from there; write `#[query]` or `#[header]` before it",
+    );
+    refused(
+        post,
+        r#""/x""#,
+        "async fn f(#[raw] #[default] a: Bytes) {}",
+        "the bytes of a body are always there, if only none of them; remove the default",
+    );
+    refused(
+        |args, item| route("get_api", args, item),
+        r#""/x""#,
+        "async fn f(#[body] a: A) {}",
+        "a GET request has no body; use `#[post_api]`, or take it from the query",
+    );
+    refused(
+        step,
+        "",
+        "async fn f(#[query] a: u8) {}",
+        "this says where a route finds an argument, and the function has no route; remove it, or add `#[post_api(\"/…\")]`",
+    );
+}
+
+#[test]
 fn an_impl_block_needs_a_concrete_type_and_a_workflow() {
     refused(
         workflows,

@@ -51,7 +51,7 @@ pub(super) fn bind_once(arguments: &[Argument]) -> TokenStream {
 /// Binds the arguments for one attempt of several: owned ones are cloned, exclusive references lent.
 pub(super) fn bind_again(arguments: &[Argument]) -> TokenStream {
     let bind = |argument: &Argument| {
-        let Argument { name, pattern, ty } = argument;
+        let Argument { name, pattern, ty, .. } = argument;
         match argument.reference() {
             Some(Access::Shared) if is_plain(argument) => TokenStream::new(),
             Some(Access::Shared) => quote!(let #pattern = #name;),

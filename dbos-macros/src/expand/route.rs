@@ -3,10 +3,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, Meta, Path, Result, Type, parse_quote};
+use syn::{Attribute, Meta, Path, Result, Type, parse_quote};
 
+use super::binding::Bound;
 use super::workflow::check_owner;
 use crate::args::RouteArgs;
 use crate::errors::Mistakes;
@@ -40,14 +40,15 @@ pub(crate) fn route(attribute: &str, args: TokenStream, item: TokenStream) -> Re
         return Ok(passed);
     }
     let mut mistakes = Mistakes::default();
-    let mut routes = Vec::from_iter(RouteArgs::read(attribute, args, &mut mistakes));
-    routes.extend(take(&mut function, &mut mistakes));
+    let mut declared = Vec::from_iter(RouteArgs::read(attribute, args, &mut mistakes));
+    declared.extend(take(&mut function, &mut mistakes));
     function.check_form(attribute, &mut mistakes);
     function.check_not_generic("route", "its types say what a request must hold", &mut mistakes);
     check_owner(attribute, &function, &mut mistakes);
     let arguments = function.owned_arguments("route", WHY_OWNED, &mut mistakes);
-    check_arguments(&routes, &arguments, &mut mistakes);
+    let routes = Routes::check(declared, &arguments, &mut mistakes);
     mistakes.check()?;
+    function.strip_bindings();
     Ok(handler(&function, &arguments, &routes))
 }
 
@@ -73,13 +74,13 @@ fn written(attribute: &str, args: &TokenStream) -> Attribute {
 }
 
 /// A plain handler: still an `async fn` that can be called by hand.
-fn handler(function: &Function, arguments: &[Argument], routes: &[RouteArgs]) -> TokenStream {
+fn handler(function: &Function, arguments: &[Argument], routes: &Routes) -> TokenStream {
     let Function { visibility, signature, body, .. } = function;
     let (outer_attributes, body_attributes) = function.split_attributes();
     let (ident, inputs, output) = (&signature.ident, &signature.inputs, &signature.output);
     let names: Vec<_> = arguments.iter().map(|argument| &argument.name).collect();
     let types: Vec<_> = arguments.iter().map(|argument| &argument.ty).collect();
-    let submitted = routes.iter().map(|route| submit(route, function, arguments, &Callee::Handler));
+    let submitted = routes.submit(function, &Callee::Handler);
     quote! {
         #(#outer_attributes)*
         #[allow(dead_code)]
@@ -110,53 +111,51 @@ fn last_word(path: &Path) -> String {
     path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
 }
 
-/// Notes each part of a path that is no argument, and each optional part that is no `Option`.
-pub(super) fn check_arguments(routes: &[RouteArgs], arguments: &[Argument], mistakes: &mut Mistakes) {
-    for route in routes {
-        for segment in &route.segments {
-            match arguments.iter().find(|argument| argument.name.unraw() == segment.name) {
-                None => mistakes.at(
-                    &route.path,
-                    format!("the path has `{0}`, but no argument has that name; add `{0}: String`, or write the text without `:`", segment.name),
-                ),
-                Some(argument) if segment.optional && !argument.is_optional() => mistakes.at(
-                    &argument.ty,
-                    format!("`:{}?` may be missing from the path; take an `Option<{}>`", segment.name, argument.ty.to_token_stream()),
-                ),
-                Some(_) => {}
-            }
-        }
-    }
+/// The routes of a function, with where each of its arguments comes from.
+pub(super) struct Routes {
+    declared: Vec<RouteArgs>,
+    arguments: Vec<Bound>,
 }
 
-/// Notes what a step or transaction cannot be if a route is to call it.
-pub(super) fn check_step(
-    routes: &[RouteArgs],
-    what: &str,
-    function: &Function,
-    arguments: &[Argument],
-    mistakes: &mut Mistakes,
-) {
-    if routes.is_empty() {
-        return;
+impl Routes {
+    /// Notes what does not go together: the paths, the arguments, and what is written on them.
+    pub(super) fn check(declared: Vec<RouteArgs>, arguments: &[Argument], mistakes: &mut Mistakes) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|argument| Bound::read(argument, mistakes)).collect();
+        super::binding::check(&declared, &arguments, mistakes);
+        Self { declared, arguments }
     }
-    let what = format!("{what} with a route");
-    function.check_not_generic(&what, "its types say what a request must hold", mistakes);
-    check_owner("step", function, mistakes);
-    function.owned_arguments(&what, WHY_OWNED, mistakes);
-    check_arguments(routes, arguments, mistakes);
+
+    /// As [`Routes::check`], and notes what a step or transaction cannot be if a route is to call it.
+    pub(super) fn check_step(
+        declared: Vec<RouteArgs>,
+        what: &str,
+        function: &Function,
+        arguments: &[Argument],
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        if !declared.is_empty() {
+            let what = format!("{what} with a route");
+            function.check_not_generic(&what, "its types say what a request must hold", mistakes);
+            check_owner("step", function, mistakes);
+            function.owned_arguments(&what, WHY_OWNED, mistakes);
+        }
+        Self::check(declared, arguments, mistakes)
+    }
+
+    /// The entries in the registry.
+    pub(super) fn submit(&self, function: &Function, callee: &Callee) -> Vec<TokenStream> {
+        self.declared.iter().map(|route| submit(route, function, &self.arguments, callee)).collect()
+    }
 }
 
 /// The route's entry in the registry.
-pub(super) fn submit(route: &RouteArgs, function: &Function, arguments: &[Argument], callee: &Callee) -> TokenStream {
+fn submit(route: &RouteArgs, function: &Function, arguments: &[Bound], callee: &Callee) -> TokenStream {
     let span = function.signature.ident.span();
     let (inventory, entry, reader) =
         (private("inventory", span), private("Route", span), requirement("Arguments", span));
     let RouteArgs { method, path, .. } = route;
     let name = function.name();
-    let sources: Vec<_> = arguments.iter().map(|argument| Source::of(route, argument)).collect();
-    let needs_body = sources.contains(&Source::Body);
-    let read = arguments.iter().zip(sources).map(|(argument, source)| source.read(argument));
+    let read = arguments.iter().map(|argument| argument.read_for(route));
     let respond = respond(&function.output(), callee, arguments);
     quote! {
         #inventory::submit! {
@@ -169,7 +168,7 @@ pub(super) fn submit(route: &RouteArgs, function: &Function, arguments: &[Argume
                 line: ::core::line!(),
                 handler: |__request| ::std::boxed::Box::pin(async move {
                     #[allow(unused_mut, unused_variables)]
-                    let mut __arguments = #reader::read(__request, #needs_body).await?;
+                    let mut __arguments = #reader::read(__request).await?;
                     #(#read)*
                     #respond
                 }),
@@ -179,10 +178,10 @@ pub(super) fn submit(route: &RouteArgs, function: &Function, arguments: &[Argume
 }
 
 /// Calls the function and turns what it returns into a response.
-fn respond(output: &Type, callee: &Callee, arguments: &[Argument]) -> TokenStream {
+fn respond(output: &Type, callee: &Callee, arguments: &[Bound]) -> TokenStream {
     let span = output.span();
     let (respond, tiers) = (private("Respond", span), private("respond_tiers", span));
-    let names = arguments.iter().map(|argument| &argument.name);
+    let names = arguments.iter().map(Bound::name);
     let call = match callee {
         Callee::Handler => quote!(__body(#(#names),*)),
         Callee::Step => quote!(__call(#(#names),*)),
@@ -197,39 +196,5 @@ fn respond(output: &Type, callee: &Callee, arguments: &[Argument]) -> TokenStrea
     quote! {
         let #value: #output = #call.await;
         #respond
-    }
-}
-
-/// The part of a request that an argument comes from.
-#[derive(Clone, Copy, PartialEq)]
-enum Source {
-    Path,
-    Query,
-    Body,
-}
-
-impl Source {
-    fn of(route: &RouteArgs, argument: &Argument) -> Self {
-        if route.segments.iter().any(|segment| argument.name.unraw() == segment.name) {
-            Self::Path
-        } else if route.reads_query() {
-            Self::Query
-        } else {
-            Self::Body
-        }
-    }
-
-    /// Reads the argument into a variable of its name.
-    fn read(self, argument: &Argument) -> TokenStream {
-        let Argument { name, ty, .. } = argument;
-        let field = name.unraw().to_string();
-        let from = match self {
-            Self::Path => "path",
-            Self::Query => "query",
-            Self::Body => "body",
-        };
-        let from = Ident::new(from, ty.span());
-        let arguments = quote!(__arguments);
-        quote_spanned!(ty.span()=> let #name = #arguments.#from::<#ty>(#field)?;)
     }
 }

@@ -99,6 +99,13 @@ snapshot!(
 );
 
 snapshot!(
+    a_route_that_says_where_its_arguments_come_from,
+    |item| super::route("post_api", quote!("/hook/:shop?"), item),
+    r#"async fn hook(#[default("main")] shop: String, #[header("Stripe-Signature")] signature: String,
+        #[header] user_agent: Option<String>, #[query] #[default(20)] limit: u32, #[raw] body: Bytes) {}"#
+);
+
+snapshot!(
     a_route_without_arguments,
     |item| super::route("get_api", quote!("/"), item),
     "async fn home() -> &'static str { \"hi\" }"

@@ -7,8 +7,8 @@ use syn::{Result, Type, parse_quote_spanned};
 
 use super::codec::codec;
 use super::repeated_body::{bind_again, bind_once, name_parameters, typed_body};
-use super::route::{self, Callee};
-use crate::args::{RouteArgs, StepArgs};
+use super::route::{self, Callee, Routes};
+use crate::args::StepArgs;
 use crate::errors::Mistakes;
 use crate::function::Function;
 use crate::function::argument::{Argument, takes_self_by_value};
@@ -23,7 +23,7 @@ pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> 
         return Ok(passed);
     }
     let args = StepArgs::read(args, &mut mistakes);
-    let routes = route::take(&mut function, &mut mistakes);
+    let declared = route::take(&mut function, &mut mistakes);
     function.check_form("step", &mut mistakes);
     function.check_output(&mut mistakes);
     let (receiver, arguments) = function.arguments();
@@ -32,8 +32,9 @@ pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> 
     {
         mistakes.at(receiver, "a step with retries may run more than once, so it cannot use up `self`; take `&self`");
     }
-    route::check_step(&routes, "step", &function, &arguments, &mut mistakes);
+    let routes = Routes::check_step(declared, "step", &function, &arguments, &mut mistakes);
     mistakes.check()?;
+    function.strip_bindings();
 
     let call = call(&args, &function, &arguments);
     Ok(step_function(function, &arguments, &routes, "step", args.name.as_ref(), &call))
@@ -43,14 +44,13 @@ pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> 
 pub(super) fn step_function(
     mut function: Function,
     arguments: &[Argument],
-    routes: &[RouteArgs],
+    routes: &Routes,
     kind: &str,
     name: Option<&syn::LitStr>,
     call: &TokenStream,
 ) -> TokenStream {
     let registration = registration(&function, kind, name);
-    let submitted: Vec<_> =
-        routes.iter().map(|route| route::submit(route, &function, arguments, &Callee::Step)).collect();
+    let submitted = routes.submit(&function, &Callee::Step);
     let output = function.output();
     let span = function.signature.ident.span();
     name_parameters(&mut function, arguments);

@@ -8,7 +8,7 @@ use syn::{FnArg, Pat, Result, Type};
 
 use super::codec::{codec, database_error};
 use super::repeated_body::{bind_again, typed_body};
-use super::route;
+use super::route::{self, Routes};
 use super::step::{recorded_name, step_function};
 use crate::args::TransactionArgs;
 use crate::errors::Mistakes;
@@ -33,7 +33,7 @@ pub(crate) fn transaction(args: TokenStream, item: TokenStream) -> Result<TokenS
         return Ok(passed);
     }
     let args = TransactionArgs::read(args, &mut mistakes);
-    let routes = route::take(&mut function, &mut mistakes);
+    let declared = route::take(&mut function, &mut mistakes);
     function.check_form("transaction", &mut mistakes);
     function.check_output(&mut mistakes);
     if let Some(receiver) = function.signature.receiver().filter(|receiver| takes_self_by_value(receiver)) {
@@ -41,8 +41,9 @@ pub(crate) fn transaction(args: TokenStream, item: TokenStream) -> Result<TokenS
     }
     let connection = take_connection(&mut function, &mut mistakes);
     let (_, arguments) = function.arguments();
-    route::check_step(&routes, "transaction", &function, &arguments, &mut mistakes);
+    let routes = Routes::check_step(declared, "transaction", &function, &arguments, &mut mistakes);
     mistakes.check()?;
+    function.strip_bindings();
 
     let connection = connection.expect("a missing connection is a mistake");
     let call = call(&args, &function, &connection, &arguments);

@@ -8,8 +8,8 @@ use syn::spanned::Spanned;
 use syn::{Result, ReturnType, Type};
 
 use super::codec::{codec, comparison};
-use super::route::{self, Callee};
-use crate::args::{RouteArgs, WorkflowArgs};
+use super::route::{self, Callee, Routes};
+use crate::args::WorkflowArgs;
 use crate::errors::Mistakes;
 use crate::function::argument::Argument;
 use crate::function::{Function, owner};
@@ -27,7 +27,7 @@ struct Workflow {
     args: WorkflowArgs,
     function: Function,
     arguments: Vec<Argument>,
-    routes: Vec<RouteArgs>,
+    routes: Routes,
 }
 
 /// Expands `#[workflow(args)] item`.
@@ -43,7 +43,7 @@ impl Workflow {
     fn check(args: TokenStream, mut function: Function) -> Result<Self> {
         let mut mistakes = Mistakes::default();
         let args = WorkflowArgs::read(args, &mut mistakes);
-        let routes = route::take(&mut function, &mut mistakes);
+        let declared = route::take(&mut function, &mut mistakes);
         function.check_form("workflow", &mut mistakes);
         function.check_output(&mut mistakes);
         function.check_not_generic("workflow", "after a restart it is found again by its name alone", &mut mistakes);
@@ -59,8 +59,9 @@ impl Workflow {
                 "a workflow returns a `Result`, which is how it says that it was cancelled; write `-> dbos::Result<()>`",
             );
         }
-        route::check_arguments(&routes, &arguments, &mut mistakes);
+        let routes = Routes::check(declared, &arguments, &mut mistakes);
         mistakes.check()?;
+        function.strip_bindings();
         Ok(Self { args, function, arguments, routes })
     }
 
@@ -75,8 +76,7 @@ impl Workflow {
         let inputs = &signature.inputs;
         let warnings = if self.args.allow_nondeterminism { TokenStream::new() } else { warnings(body.clone()) };
         let definition = self.definition(&output);
-        let routes =
-            self.routes.iter().map(|route| route::submit(route, &self.function, &self.arguments, &Callee::Workflow));
+        let routes = self.routes.submit(&self.function, &Callee::Workflow);
 
         quote! {
             #(#outer_attributes)*

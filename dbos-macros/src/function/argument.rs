@@ -2,9 +2,10 @@
 
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, Type};
+use syn::{Attribute, FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, Type};
 
 use super::{Function, ungrouped};
+use crate::args::is_binding;
 use crate::errors::Mistakes;
 
 /// An argument with a type.
@@ -15,6 +16,8 @@ pub(crate) struct Argument {
     /// What the body binds, for example `mut amount` or `(width, height)`.
     pub(crate) pattern: Pat,
     pub(crate) ty: Type,
+    /// What is written on it for routes: `#[header("…")]` and the like.
+    pub(crate) bindings: Vec<Attribute>,
 }
 
 impl Argument {
@@ -24,7 +27,8 @@ impl Argument {
             Pat::Ident(binding) if binding.subpat.is_none() => binding.ident.clone(),
             pattern => format_ident!("arg{position}", span = pattern.span()),
         };
-        Self { name, pattern: (*argument.pat).clone(), ty: ungrouped(&argument.ty).clone() }
+        let bindings = argument.attrs.iter().filter(|attribute| is_binding(attribute)).cloned().collect();
+        Self { name, pattern: (*argument.pat).clone(), ty: ungrouped(&argument.ty).clone(), bindings }
     }
 
     /// Whether the type is a reference, and whether a mutable one.
@@ -61,6 +65,15 @@ impl Function {
             }
         }
         (receiver, arguments)
+    }
+
+    /// Takes off the arguments what is there for routes; the compiler does not know these attributes.
+    pub(crate) fn strip_bindings(&mut self) {
+        for input in &mut self.signature.inputs {
+            if let FnArg::Typed(argument) = input {
+                argument.attrs.retain(|attribute| !is_binding(attribute));
+            }
+        }
     }
 
     /// The arguments of a workflow or route: owned, of a named type, and without `self`. `why` says

@@ -97,6 +97,7 @@ impl Function {
     pub(crate) fn without_our_attributes(mut self) -> Self {
         self.attributes
             .retain(|attribute| !is_route(attribute) && !KINDS.iter().any(|kind| is_named(attribute.path(), kind)));
+        self.strip_bindings();
         self
     }
 

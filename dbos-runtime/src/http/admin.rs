@@ -87,7 +87,7 @@ fn unauthorized() -> Response {
 
 fn list(route: RouteRequest) -> Answered {
     Box::pin(async {
-        let mut arguments = Arguments::read(route, false).await?;
+        let mut arguments = Arguments::read(route).await?;
         answer(async |manager| {
             let filter = filter(&manager, &mut arguments).await?;
             Ok(manager.list(&filter).await?)
@@ -98,21 +98,21 @@ fn list(route: RouteRequest) -> Answered {
 
 fn get(route: RouteRequest) -> Answered {
     Box::pin(async {
-        let workflow: String = Arguments::read(route, false).await?.path("workflow")?;
+        let workflow: String = Arguments::read(route).await?.path("workflow")?;
         answer(async |manager| Ok(manager.details(&workflow).await?)).await
     })
 }
 
 fn steps(route: RouteRequest) -> Answered {
     Box::pin(async {
-        let workflow: String = Arguments::read(route, false).await?.path("workflow")?;
+        let workflow: String = Arguments::read(route).await?.path("workflow")?;
         answer(async |manager| Ok(manager.steps(&workflow).await?)).await
     })
 }
 
 fn cancel(route: RouteRequest) -> Answered {
     Box::pin(async {
-        let mut arguments = Arguments::read(route, false).await?;
+        let mut arguments = Arguments::read(route).await?;
         arguments.check_query(&["children"])?;
         let children: Option<bool> = arguments.query("children")?;
         let reach = if children == Some(true) { Reach::Descendants } else { Reach::Itself };
@@ -122,7 +122,7 @@ fn cancel(route: RouteRequest) -> Answered {
 
 fn resume(route: RouteRequest) -> Answered {
     Box::pin(async {
-        let mut arguments = Arguments::read(route, false).await?;
+        let mut arguments = Arguments::read(route).await?;
         arguments.check_query(&[])?;
         change(Verb::Resume, arguments.path("workflow")?).await
     })

@@ -1,12 +1,15 @@
 //! A handler's arguments, taken from the request by name and by type.
 
+use std::fmt::Display;
+
 use axum::RequestExt;
 use axum::extract::RawPathParams;
 use axum::http::HeaderMap;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::body::{self, Fields};
+use super::body::{self, Field, Fields};
 use super::path::parameter;
 use super::query::{self, Query};
 use super::route::RouteRequest;
@@ -23,25 +26,62 @@ pub trait RouteArgument: DeserializeOwned {}
 
 impl<T: DeserializeOwned> RouteArgument for T {}
 
+/// A type that can hold the bytes of a body.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot hold the bytes of a body",
+    label = "this argument is the whole body, byte by byte",
+    note = "take `dbos::http::Bytes`, `Vec<u8>` or `String`; `#[body]` reads JSON"
+)]
+pub trait RawBody: Sized {
+    /// The bytes as they came.
+    ///
+    /// # Errors
+    ///
+    /// 400 if they are no such value.
+    fn from_bytes(bytes: Bytes) -> Result<Self, HttpError>;
+}
+
+impl RawBody for Bytes {
+    fn from_bytes(bytes: Bytes) -> Result<Self, HttpError> {
+        Ok(bytes)
+    }
+}
+
+impl RawBody for Vec<u8> {
+    fn from_bytes(bytes: Bytes) -> Result<Self, HttpError> {
+        Ok(bytes.into())
+    }
+}
+
+impl RawBody for String {
+    fn from_bytes(bytes: Bytes) -> Result<Self, HttpError> {
+        Self::from_utf8(bytes.into()).map_err(|_| HttpError::new(400, "the body is not UTF-8"))
+    }
+}
+
 /// What a request carries for the arguments of its handler.
 ///
 /// Where an argument comes from is decided where the route is declared: a name in the path comes
-/// from the path only, else `GET` and `DELETE` look at the query, everything else at the body.
+/// from the path only, else `GET` and `DELETE` look at the query, everything else at the body, unless the argument
+/// says otherwise.
 #[derive(Debug)]
 pub struct Arguments {
     path: Vec<(String, String)>,
     query: Query,
-    body: Fields,
+    headers: HeaderMap,
+    body: Bytes,
+    /// The fields of the body, once one is asked for.
+    fields: Option<Fields>,
 }
 
 impl Arguments {
-    /// Reads the request; `needs_body` says whether any argument comes from its body.
+    /// Reads the request.
     ///
     /// # Errors
     ///
     /// 400 for a URI or body that cannot be read, 408 for a body that comes too slowly, 413 for
-    /// one that is too large, 415 for one that is not JSON.
-    pub async fn read(route: RouteRequest, needs_body: bool) -> Result<Self, HttpError> {
+    /// one that is too large.
+    pub async fn read(route: RouteRequest) -> Result<Self, HttpError> {
         let RouteRequest { pattern, mut request } = route;
         body::check_length(request.headers())?;
         query::check_escapes(request.uri().path())?;
@@ -52,8 +92,8 @@ impl Arguments {
             path = named_values(pattern.names(), &values)?;
         }
         let headers = std::mem::take(request.headers_mut());
-        let body = body_fields(&headers, request.into_body(), needs_body).await?;
-        Ok(Self { path, query, body })
+        let body = body::read(request.into_body()).await?;
+        Ok(Self { path, query, headers, body, fields: None })
     }
 
     /// The argument called `name`, from the path.
@@ -75,6 +115,24 @@ impl Arguments {
         from_text(name, self.query.get(name)?)
     }
 
+    /// The argument that the header `name` holds.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is missing, is given more than once, or is no `T`.
+    pub fn header<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
+        let refused = |reason: &dyn Display| HttpError::new(400, format!("header `{name}`: {reason}"));
+        let mut values = self.headers.get_all(name).iter();
+        let Some(value) = values.next() else {
+            return T::deserialize(Missing).map_err(|_| HttpError::new(400, format!("missing header `{name}`")));
+        };
+        if values.next().is_some() {
+            return Err(refused(&"it is given more than once"));
+        }
+        let text = value.to_str().map_err(|_| refused(&"it holds more than plain ASCII"))?;
+        T::deserialize(Text(text)).map_err(|reason| refused(&reason))
+    }
+
     /// Every value that the query gives to `name`.
     pub(crate) fn query_values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.query.values(name)
@@ -92,13 +150,36 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// 400 if it is missing, or is no `T`.
+    /// 400 if it is missing, or is no `T`, or the body cannot be read; 415 if it is neither JSON nor a form.
     pub fn body<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
-        match self.body.take(name) {
+        let fields = match &mut self.fields {
+            Some(fields) => fields,
+            unread => unread.insert(Fields::parse(&self.headers, &self.body)?),
+        };
+        match fields.take(name)? {
             None => missing(name),
-            Some(Value::Null) => T::deserialize(Value::Null).or_else(|_| missing(name)),
-            Some(value) => serde_json::from_value(value).map_err(|reason| refused(name, reason)),
+            Some(Field::Text(text)) => from_text(name, Some(&text)),
+            Some(Field::Json(Value::Null)) => T::deserialize(Value::Null).or_else(|_| missing(name)),
+            Some(Field::Json(value)) => serde_json::from_value(value).map_err(|reason| refused(name, reason)),
         }
+    }
+
+    /// The whole body as one value.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is missing, or is no `T`; 415 if it is neither JSON nor a form.
+    pub fn whole_body<T: RouteArgument>(&mut self) -> Result<T, HttpError> {
+        body::whole(&self.headers, &self.body)
+    }
+
+    /// The whole body, byte by byte, whatever its type.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is to be text and is not UTF-8.
+    pub fn raw_body<T: RawBody>(&mut self) -> Result<T, HttpError> {
+        T::from_bytes(self.body.clone())
     }
 
     /// The caller's idempotency key, for a route that is a workflow: the workflow's id.
@@ -128,11 +209,6 @@ fn named_values<'a>(
     Ok(pairs)
 }
 
-async fn body_fields(headers: &HeaderMap, body: axum::body::Body, needed: bool) -> Result<Fields, HttpError> {
-    let bytes = body::read(body).await?;
-    if needed { Fields::parse(headers, &bytes) } else { Ok(Fields::default()) }
-}
-
 fn from_text<T: DeserializeOwned>(name: &str, text: Option<&str>) -> Result<T, HttpError> {
     match text {
         None => missing(name),
@@ -144,6 +220,6 @@ fn missing<T: DeserializeOwned>(name: &str) -> Result<T, HttpError> {
     T::deserialize(Missing).map_err(|_| HttpError::new(400, format!("missing argument `{name}`")))
 }
 
-fn refused(name: &str, reason: impl std::fmt::Display) -> HttpError {
+fn refused(name: &str, reason: impl Display) -> HttpError {
     HttpError::new(400, format!("argument `{name}`: {reason}"))
 }

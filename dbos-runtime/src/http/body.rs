@@ -1,9 +1,9 @@
-//! The body of a request: bounded, and JSON with one object at its top.
+//! The body of a request: bounded, and JSON or a form; for arguments by name, with one object at its top.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::io;
 
 use axum::body::Body;
@@ -11,11 +11,14 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::value::MapDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::HttpError;
 use super::error::sources;
+use super::query::Query;
+use super::text::{self, Missing};
 
 /// The largest body that is read.
 pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
@@ -25,32 +28,87 @@ pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
 const LARGEST_DISCARD: usize = 16 * LARGEST_BODY;
 
 /// The fields of a body.
-#[derive(Debug, Default)]
-pub(crate) struct Fields(BTreeMap<String, Value>);
+#[derive(Debug)]
+pub(crate) enum Fields {
+    Json(BTreeMap<String, Value>),
+    Form(Query),
+}
+
+/// A field as it was sent.
+#[derive(Debug)]
+pub(crate) enum Field {
+    Json(Value),
+    Text(String),
+}
 
 impl Fields {
     /// Reads the fields; a body of no bytes has none.
     pub(crate) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, HttpError> {
         if body.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self::Json(BTreeMap::new()));
         }
-        if !headers.get(CONTENT_TYPE).is_none_or(|kind| kind.to_str().is_ok_and(is_json)) {
-            return Err(HttpError::new(415, "send the body as JSON, with `Content-Type: application/json`"));
+        match Kind::of(headers)? {
+            Kind::Form => form(body).map(Self::Form),
+            Kind::Json => serde_json::from_slice(body).map(|JsonFields(fields)| Self::Json(fields)).map_err(refused),
         }
-        serde_json::from_slice(body).map_err(|error| HttpError::new(400, format!("the body is refused: {error}")))
     }
 
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
+    /// The field under `name`, which a form may give once only.
+    pub(crate) fn take(&mut self, name: &str) -> Result<Option<Field>, HttpError> {
+        match self {
+            Self::Json(fields) => Ok(fields.remove(name).map(Field::Json)),
+            Self::Form(fields) => Ok(fields.get(name)?.map(|text| Field::Text(text.to_owned()))),
+        }
     }
 }
 
-fn is_json(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+/// The whole body as one value.
+pub(crate) fn whole<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, HttpError> {
+    if body.is_empty() {
+        return T::deserialize(Missing).map_err(|_| HttpError::new(400, "the body is missing"));
+    }
+    match Kind::of(headers)? {
+        Kind::Json => serde_json::from_slice(body).map_err(refused),
+        Kind::Form => {
+            let fields = form(body)?;
+            T::deserialize(MapDeserializer::new(fields.unrepeated()?)).map_err(refused::<text::Refused>)
+        }
+    }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+/// How the content of a body is written.
+enum Kind {
+    Json,
+    Form,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Result<Self, HttpError> {
+        let Some(sent) = headers.get(CONTENT_TYPE) else { return Ok(Self::Json) };
+        let sent = sent.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if sent == "application/x-www-form-urlencoded" {
+            Ok(Self::Form)
+        } else if sent == "application/json" || (sent.starts_with("application/") && sent.ends_with("+json")) {
+            Ok(Self::Json)
+        } else {
+            Err(HttpError::new(415, "send the body as JSON, with `Content-Type: application/json`, or as a form"))
+        }
+    }
+}
+
+fn form(body: &[u8]) -> Result<Query, HttpError> {
+    let badly_encoded = || HttpError::new(400, "the form is not well encoded");
+    let text = std::str::from_utf8(body).map_err(|_| badly_encoded())?;
+    Query::parse(text).map_err(|_| badly_encoded())
+}
+
+fn refused<E: Display>(reason: E) -> HttpError {
+    HttpError::new(400, format!("the body is refused: {reason}"))
+}
+
+struct JsonFields(BTreeMap<String, Value>);
+
+impl<'de> Deserialize<'de> for JsonFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(FieldsVisitor).map(Self)
     }
@@ -138,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_an_object_or_nothing() {
+    fn fields_come_from_an_object_or_nothing() {
         assert!(parse(None, "").is_ok());
         assert!(parse(Some("text/plain"), "").is_ok());
         assert!(parse(None, "{}").is_ok());

@@ -16,6 +16,7 @@ mod health;
 mod options;
 pub(crate) mod path;
 mod query;
+mod reply;
 pub(crate) mod request;
 pub(crate) mod respond;
 pub(crate) mod route;
@@ -26,8 +27,15 @@ mod tests;
 mod text;
 
 pub use axum::response::{Html, IntoResponse, Response};
+pub use bytes::Bytes;
 
 pub use error::HttpError;
 pub use options::ServerOptions;
+pub use reply::{Redirect, Reply};
 pub use request::{header, peer, request_id};
 pub use route::router;
+
+/// The code in the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/http.md")]
+struct Guide;

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::HttpError;
+use super::text::Text;
 
 /// The names and values of a query, decoded, in the order they were sent.
 #[derive(Debug, Default)]
@@ -25,6 +26,14 @@ impl Query {
     /// Every value under `name`.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every name with its value; refuses a name that is given more than once.
+    pub(crate) fn unrepeated(&self) -> Result<impl Iterator<Item = (&str, Text<'_>)>, HttpError> {
+        for name in self.names() {
+            self.get(name)?;
+        }
+        Ok(self.0.iter().map(|(name, value)| (name.as_str(), Text(value))))
     }
 
     /// The value under `name`, which may be given once only: of two, there is no telling which is meant.

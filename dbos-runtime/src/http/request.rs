@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
+use crate::caller::Caller;
 use crate::id::random_id;
 
 tokio::task_local! {
@@ -13,6 +14,9 @@ tokio::task_local! {
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// The header that carries the id of the workflow that the request is, or the first that it started.
+const WORKFLOW_ID: &str = "dbos-workflow-id";
 
 /// The headers with which a caller makes a repeated request harmless: DBOS's own, and the one that
 /// other services use. The first counts.
@@ -30,6 +34,7 @@ pub(crate) struct Current {
     path: String,
     headers: HeaderMap,
     key: Mutex<Option<String>>,
+    caller: Arc<Caller>,
 }
 
 impl Current {
@@ -42,6 +47,7 @@ impl Current {
             path: uri.path().to_owned(),
             headers: headers.clone(),
             key: Mutex::new(IDEMPOTENCY_KEYS.into_iter().find_map(text).map(str::to_owned)),
+            caller: Arc::default(),
         }
     }
 
@@ -59,7 +65,8 @@ impl Current {
 
     /// Runs `future` with this request as the current one.
     pub(crate) async fn scope<F: Future>(self: Arc<Self>, future: F) -> F::Output {
-        CURRENT.scope(self, future).await
+        let caller = Arc::clone(&self.caller);
+        caller.scope(CURRENT.scope(self, future)).await
     }
 }
 
@@ -72,6 +79,13 @@ fn is_plain(id: &str) -> bool {
 /// Whether a request is being answered here.
 pub(crate) fn is_running() -> bool {
     CURRENT.try_with(|_| ()).is_ok()
+}
+
+/// The header that names the workflow which the current request started, if it did.
+pub(crate) fn workflow_header() -> Option<(HeaderName, HeaderValue)> {
+    let started = CURRENT.try_with(|current| current.caller.started().map(str::to_owned)).ok().flatten()?;
+    // An id of the family's other libraries may hold what no header can.
+    Some((HeaderName::from_static(WORKFLOW_ID), HeaderValue::try_from(started).ok()?))
 }
 
 /// The idempotency key of the current request, for whoever asks first: one key names one workflow.

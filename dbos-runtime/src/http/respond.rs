@@ -13,7 +13,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::HttpError;
+use super::{HttpError, Reply};
 
 /// Chooses how a value of type `R` is answered: `(&Respond::<R>::NEW).respond(value)` with the
 /// [`nameless`] traits in scope.
@@ -73,8 +73,8 @@ type Outcome = Result<Response, HttpError>;
 #[allow(missing_docs)]
 mod respond_tiers {
     use super::{
-        Display, HttpError, IntoResponse, Outcome, Respond, RouteError, RouteValue, Serialize, StdError, as_is,
-        chained, hidden, json, nothing, opaque, perhaps,
+        Display, HttpError, IntoResponse, Outcome, Reply, Respond, RouteError, RouteValue, Serialize, StdError, as_is,
+        chained, changed, hidden, json, nothing, opaque, perhaps,
     };
 
     /// One tier: a trait, and the types it is for at its number of references.
@@ -103,14 +103,20 @@ mod respond_tiers {
                 [E: $($error)*] Result<(), E> => |returned: Result<(), E>| returned.map_err($told).and_then(nothing);
                 [T: IntoResponse, E: $($error)*] Result<Option<T>, E> =>
                     |returned: Result<Option<T>, E>| returned.map_err($told).and_then(perhaps);
+                [E: $($error)*] Result<Reply<()>, E> =>
+                    |returned: Result<Reply<()>, E>| returned.map_err($told).and_then(|reply| changed(reply, nothing));
             }
             tier! {
                 $as_is [& $($references)*]
                 [T: IntoResponse, E: $($error)*] Result<T, E> => |returned: Result<T, E>| returned.map_err($told).and_then(as_is);
+                [T: IntoResponse, E: $($error)*] Result<Reply<T>, E> =>
+                    |returned: Result<Reply<T>, E>| returned.map_err($told).and_then(|reply| changed(reply, as_is));
             }
             tier! {
                 $json [$($references)*]
                 [T: Serialize, E: $($error)*] Result<T, E> => |returned: Result<T, E>| returned.map_err($told).and_then(json);
+                [T: Serialize, E: $($error)*] Result<Reply<T>, E> =>
+                    |returned: Result<Reply<T>, E>| returned.map_err($told).and_then(|reply| changed(reply, json));
             }
         };
     }
@@ -162,14 +168,17 @@ mod respond_tiers {
         Empty [&&&]
         [] () => nothing;
         [T: IntoResponse] Option<T> => perhaps;
+        [] Reply<()> => |reply| changed(reply, nothing);
     }
     tier! {
         AsIs [&&]
         [T: IntoResponse] T => as_is;
+        [T: IntoResponse] Reply<T> => |reply| changed(reply, as_is);
     }
     tier! {
         Json [&]
         [T: Serialize] T => json;
+        [T: Serialize] Reply<T> => |reply| changed(reply, json);
     }
 
     /// Nothing fits.
@@ -214,6 +223,12 @@ fn perhaps<T: IntoResponse>(value: Option<T>) -> Outcome {
 #[allow(clippy::unnecessary_wraps)] // every way to answer may fail
 fn as_is<T: IntoResponse>(value: T) -> Outcome {
     Ok(value.into_response())
+}
+
+/// The answer that `respond` makes of the value, with what the reply changes about it.
+fn changed<T>(reply: Reply<T>, respond: impl FnOnce(T) -> Outcome) -> Outcome {
+    let (value, changes) = reply.into_parts();
+    changes.apply(respond(value)?)
 }
 
 /// A JSON body; what serialises to `null` is nothing, whatever its type.

@@ -129,6 +129,7 @@ fn handler(
         Box::pin(in_request(request, move |request| async move {
             let answer = (route.handler)(RouteRequest { pattern, request }).await;
             let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+            response.headers_mut().extend(request::workflow_header());
             response.extensions_mut().insert(DeclaredPath(route.path));
             response
         }))

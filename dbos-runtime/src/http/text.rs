@@ -50,6 +50,14 @@ impl Text<'_> {
     }
 }
 
+impl<'de> IntoDeserializer<'de, Refused> for Text<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
 macro_rules! whole_numbers {
     ($($deserialize:ident $visit:ident $number:ty)*) => {$(
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {

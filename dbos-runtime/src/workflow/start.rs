@@ -7,6 +7,7 @@ use tracing::Instrument;
 
 use super::call::Request;
 use super::run::{Execution, spawn};
+use crate::caller::note_started;
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::{millis, pause};
 use crate::codec::{engine_error, read_engine_error};
@@ -43,10 +44,12 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
         None => {
             let id = request.id.clone().unwrap_or_else(random_id);
             let row = row(&executor, &request, id, inputs, None);
-            tokio::select! {
+            let started = tokio::select! {
                 started = start_outside(&executor, &request, row) => started?,
                 () = pause(PATIENCE) => return Err(out_of_reach()),
-            }
+            };
+            note_started(&started);
+            started
         }
     };
     Ok((executor, workflow))

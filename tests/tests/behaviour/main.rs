@@ -23,6 +23,7 @@ mod events;
 mod fence;
 mod foreign_waits;
 mod histories;
+mod http;
 mod manage;
 mod messages;
 mod model;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         sleep::CASES,
         cancel::CASES,
         manage::CASES,
+        http::CASES,
         select::CASES,
         schema::CASES,
         if through_a_pooler { &[] } else { wakeups::CASES },

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{TestServer, route};
 use crate::http::route::{Route, router_of, router_with_health};
-use crate::http::{Html, HttpError, IntoResponse};
+use crate::http::{Html, HttpError, IntoResponse, Redirect, Reply};
 use crate::{Error, Result};
 
 #[derive(Serialize)]
@@ -78,6 +78,57 @@ async fn a_value_is_answered_by_its_type() {
         assert_eq!(answer.header("content-type"), kind, "{path}");
     }
     assert_eq!(server.get("/unwritable").await.status, 500);
+}
+
+const REPLIES: &[&Route] = &[
+    route!("GET", "/text", |a| Reply::new("made".to_owned()).status(201).header("location", "/orders/7")),
+    route!("GET", "/json", |a| Ok::<_, Error>(Reply::new(Product { price: 1.0 }).status(202))),
+    route!("GET", "/unit", |a| Reply::new(())),
+    route!("GET", "/unit/status", |a| Result::<Reply<()>>::Ok(Reply::new(()).status(410))),
+    route!("GET", "/none", |a| Reply::new(None::<i32>)),
+    route!("GET", "/kind", |a| Reply::new(Product { price: 1.0 }).header("Content-Type", "application/hal+json")),
+    route!("GET", "/cookies", |a| Reply::new("a").header("set-cookie", "a=1").header("set-cookie", "b=2")),
+    route!("GET", "/split", |a| Reply::new("a").header("x", "1\r\nset-cookie: admin=1")),
+    route!("GET", "/nameless", |a| Reply::new("a").header("a b", "1")),
+    route!("GET", "/informational", |a| Reply::new("a").status(100)),
+    route!("GET", "/failed", |a| Err::<Reply<Product>, _>(HttpError::new(409, "sold out"))),
+    route!("GET", "/redirect", |a| Redirect::to("/cart?a=1")),
+    route!("GET", "/redirect/other", |a| Ok::<_, Error>(Redirect::see_other("https://pay.example/1"))),
+    route!("GET", "/redirect/permanent", |a| Redirect::permanent("/new")),
+    route!("GET", "/redirect/split", |a| Redirect::to("/a\r\nset-cookie: admin=1")),
+];
+
+#[tokio::test]
+async fn a_reply_chooses_status_and_headers() {
+    let server = TestServer::start(REPLIES).await;
+    for (path, status, header, body) in [
+        ("/text", 201, ("location", "/orders/7"), "made"),
+        ("/text", 201, ("content-type", "text/plain; charset=utf-8"), "made"),
+        ("/json", 202, ("content-type", "application/json"), r#"{"price":1.0}"#),
+        ("/kind", 200, ("content-type", "application/hal+json"), r#"{"price":1.0}"#),
+        ("/redirect", 302, ("location", "/cart?a=1"), ""),
+        ("/redirect/other", 303, ("location", "https://pay.example/1"), ""),
+        ("/redirect/permanent", 308, ("location", "/new"), ""),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");
+        assert_eq!(answer.header(header.0), Some(header.1), "{path}");
+    }
+    for (path, status) in [("/unit", 204), ("/unit/status", 410), ("/none", 204), ("/failed", 409)] {
+        assert_eq!(server.get(path).await.status, status, "{path}");
+    }
+    let cookies = server.get("/cookies").await.headers;
+    assert_eq!(cookies.iter().filter(|(name, _)| name == "set-cookie").count(), 2, "{cookies:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_sent_is_a_mistake_of_the_program() {
+    let server = TestServer::start(REPLIES).await;
+    for path in ["/split", "/nameless", "/informational", "/redirect/split"] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, answer.message().as_str()), (500, "Internal Server Error"), "{path}");
+        assert_eq!(answer.header("set-cookie"), None, "{path}");
+    }
 }
 
 const FAILING: &[&Route] = &[

@@ -26,7 +26,7 @@ const ROUTES: &[&Route] = &[
         let text: String = arguments.query("text")?;
         arguments.query::<Option<u8>>("page").map(|page| format!("{text:?} {page:?}"))
     }),
-    route!("POST", "/order", body, |arguments| {
+    route!("POST", "/order", |arguments| {
         let item: String = arguments.body("item")?;
         let count: u32 = arguments.body("count")?;
         arguments.body::<Option<Value>>("note").map(|note| format!("{count} {item} {note:?}"))
@@ -144,4 +144,130 @@ async fn a_large_body_is_refused_whoever_wants_it() {
     }
     let announced = "POST /order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n";
     assert_eq!(server.ask(announced).await.status, 413);
+}
+
+#[derive(Debug, Deserialize)]
+struct Order {
+    item: String,
+    count: u32,
+    note: Option<String>,
+}
+
+const ORIGINS: &[&Route] = &[
+    route!("POST", "/fields", |arguments| {
+        let item: String = arguments.body("item")?;
+        let count: Option<u32> = arguments.body("count")?;
+        arguments.query::<u32>("page").map(|page| format!("{item} {count:?} {page}"))
+    }),
+    route!("POST", "/whole", |arguments| arguments
+        .whole_body::<Order>()
+        .map(|Order { item, count, note }| format!("{item} {count} {note:?}"))),
+    route!("POST", "/whole/maybe", |arguments| arguments
+        .whole_body::<Option<Vec<u8>>>()
+        .map(|list| format!("{list:?}"))),
+    route!("POST", "/raw", |arguments| arguments.raw_body::<Vec<u8>>().map(|bytes| format!("{bytes:?}"))),
+    route!("POST", "/raw/text", |arguments| arguments.raw_body::<String>()),
+    route!("GET", "/header", |arguments| {
+        let count: u8 = arguments.header("x-count")?;
+        arguments.header::<Option<String>>("x-note").map(|note| format!("{count} {note:?}"))
+    }),
+];
+
+fn form(path: &str, body: &str) -> String {
+    post(path, body).replace("application/json", "application/x-www-form-urlencoded; charset=utf-8")
+}
+
+#[tokio::test]
+async fn a_form_gives_fields_as_json_does() {
+    let server = TestServer::start(ORIGINS).await;
+    for (path, body, expected) in [
+        ("/fields?page=1", "item=a+b%21&count=2", Ok("a b! Some(2) 1")),
+        ("/fields?page=1", "item=&other=1&other=2", Ok(" None 1")),
+        ("/fields?page=1&item=nut", "count=2", Err("missing argument `item`")),
+        ("/fields", "item=a&page=1", Err("missing argument `page`")),
+        ("/fields?page=1", "item=a&item=b", Err("argument `item` is given more than once")),
+        (
+            "/fields?page=1",
+            "item=a&count=1e0",
+            Err("argument `count`: `1e0` is not a whole number from 0 to 4294967295"),
+        ),
+        ("/fields?page=1", "item=%zz", Err("the form is not well encoded")),
+        ("/fields?page=1", "item=%00", Err("the form is not well encoded")),
+        ("/whole", "item=nut&count=2", Ok("nut 2 None")),
+        ("/whole", "item=nut&count=2&note=x", Ok(r#"nut 2 Some("x")"#)),
+        ("/whole", "item=nut&count=2&count=3", Err("argument `count` is given more than once")),
+        ("/whole", "item=nut", Err("the body is refused: missing field `count`")),
+        ("/whole", "item=nut&count= 2", Err("the body is refused: ` 2` is not a whole number from 0 to 4294967295")),
+    ] {
+        let answer = server.ask(&form(path, body)).await;
+        match expected {
+            Ok(text) => assert_eq!((answer.status, answer.body.as_str()), (200, text), "{path} {body}"),
+            Err(message) => assert_eq!((answer.status, answer.message().as_str()), (400, message), "{path} {body}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_whole_body_is_one_value() {
+    let server = TestServer::start(ORIGINS).await;
+    for (path, body, expected) in [
+        ("/whole", r#"{"item":"nut","count":2}"#, Ok("nut 2 None")),
+        ("/whole", "", Err("the body is missing")),
+        ("/whole", "null", Err("the body is refused: invalid type: null, expected struct Order at line 1 column 4")),
+        (
+            "/whole",
+            r#"{"item":"nut","count":2,"count":3}"#,
+            Err("the body is refused: duplicate field `count` at line 1 column 31"),
+        ),
+        ("/whole/maybe", "", Ok("None")),
+        ("/whole/maybe", "null", Ok("None")),
+        ("/whole/maybe", "[1,2]", Ok("Some([1, 2])")),
+        (
+            "/whole/maybe",
+            "[256]",
+            Err("the body is refused: invalid value: integer `256`, expected u8 at line 1 column 4"),
+        ),
+    ] {
+        let answer = server.post(path, body).await;
+        match expected {
+            Ok(text) => assert_eq!((answer.status, answer.body.as_str()), (200, text), "{path} {body}"),
+            Err(message) => assert_eq!((answer.status, answer.message().as_str()), (400, message), "{path} {body}"),
+        }
+    }
+    let xml = post("/whole", "<order/>").replace("application/json", "text/xml");
+    assert_eq!(server.ask(&xml).await.status, 415);
+}
+
+#[tokio::test]
+async fn a_raw_body_is_its_bytes_whatever_its_type() {
+    let server = TestServer::start(ORIGINS).await;
+    for (kind, body, bytes) in [
+        ("application/json", " {\"a\":1.0}\r\n", "[32, 123, 34, 97, 34, 58, 49, 46, 48, 125, 13, 10]"),
+        ("text/xml", "\0é", "[0, 195, 169]"),
+        ("application/x-www-form-urlencoded", "%41+", "[37, 52, 49, 43]"),
+        ("application/json", "", "[]"),
+    ] {
+        let answer = server.ask(&post("/raw", body).replace("application/json", kind)).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, bytes), "{kind} {body:?}");
+    }
+    assert_eq!(server.post("/raw/text", "é").await.body, "é");
+}
+
+#[tokio::test]
+async fn headers_are_read_by_type() {
+    let server = TestServer::start(ORIGINS).await;
+    for (headers, expected) in [
+        ("X-Count: 7\r\n", Ok("7 None")),
+        ("x-count: 7\r\nX-Note: a b\r\n", Ok(r#"7 Some("a b")"#)),
+        ("", Err("missing header `x-count`")),
+        ("x-count: 7\r\nx-count: 7\r\n", Err("header `x-count`: it is given more than once")),
+        ("x-count: 0x7\r\n", Err("header `x-count`: `0x7` is not a whole number from 0 to 255")),
+        ("x-count: 7\r\nx-note: é\r\n", Err("header `x-note`: it holds more than plain ASCII")),
+    ] {
+        let answer = server.ask(&format!("GET /header HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await;
+        match expected {
+            Ok(text) => assert_eq!((answer.status, answer.body.as_str()), (200, text), "{headers}"),
+            Err(message) => assert_eq!((answer.status, answer.message().as_str()), (400, message), "{headers}"),
+        }
+    }
 }

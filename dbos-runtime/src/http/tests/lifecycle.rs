@@ -29,7 +29,7 @@ fn patient() -> ServerOptions {
 const ROUTES: &[&Route] = &[
     route!("GET", "/", |a| "home"),
     route!("GET", "/large", |a| "x".repeat(64 << 20)),
-    route!("POST", "/echo", body, |a| a.body::<String>("v")),
+    route!("POST", "/echo", |a| a.body::<String>("v")),
 ];
 
 #[tokio::test]

@@ -25,12 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A route as an attribute would register it.
 macro_rules! route {
     ($method:literal, $path:literal, |$arguments:ident| $returned:expr) => {
-        route!($method, $path, false, |$arguments| $returned)
-    };
-    ($method:literal, $path:literal, body, |$arguments:ident| $returned:expr) => {
-        route!($method, $path, true, |$arguments| $returned)
-    };
-    ($method:literal, $path:literal, $needs_body:literal, |$arguments:ident| $returned:expr) => {
         &$crate::http::route::Route {
             method: $method,
             path: $path,
@@ -43,7 +37,7 @@ macro_rules! route {
                     #[allow(unused_imports)]
                     use $crate::http::respond::nameless::*;
                     #[allow(unused_variables, unused_mut)]
-                    let mut $arguments = $crate::http::arguments::Arguments::read(request, $needs_body).await?;
+                    let mut $arguments = $crate::http::arguments::Arguments::read(request).await?;
                     #[allow(clippy::let_unit_value)]
                     let returned = $returned;
                     $crate::http::respond::Respond::of(&returned).respond(returned)

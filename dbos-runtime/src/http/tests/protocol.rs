@@ -8,7 +8,7 @@ const ROUTES: &[&Route] = &[
     route!("GET", "/", |a| "home"),
     route!("GET", "/peer", |a| peer().map(|peer| peer.ip().to_string())),
     route!("GET", "/id", |a| request_id()),
-    route!("POST", "/echo", body, |a| a.body::<String>("v")),
+    route!("POST", "/echo", |a| a.body::<String>("v")),
 ];
 
 #[tokio::test]

@@ -15,6 +15,32 @@ async fn many(part: Option<String>) -> Option<String> {
     part
 }
 
+#[post_api("/hook/:shop?")]
+#[put_api("/hooks/:shop?")]
+async fn hook(
+    #[default("main")] shop: String,
+    #[header("stripe-signature")] signature: String,
+    #[header] user_agent: Option<String>,
+    #[query]
+    #[default(20)]
+    limit: u32,
+    #[raw] body: dbos::http::Bytes,
+) -> String {
+    format!("{shop} {signature} {user_agent:?} {limit} {}", body.len())
+}
+
+#[workflow]
+#[post_api("/workflow/whole")]
+async fn whole_body_of_a_workflow(#[body] (first, second): (i64, i64), #[query] by: i64) -> Result<i64> {
+    Ok((first + second) * by)
+}
+
+#[post_api("/transaction/whole")]
+#[transaction]
+async fn whole_body_of_a_transaction(tx: &mut Tx, #[body] ids: Vec<i64>, #[header("x-by")] by: i64) -> Result<i64> {
+    Ok(tx.now_ms() + ids.iter().sum::<i64>() * by)
+}
+
 #[post_api("/workflow/above")]
 #[workflow]
 async fn route_above_workflow(item: String) -> Result<String> {
@@ -56,6 +82,9 @@ async fn route_below_step(text: String) -> Result<String> {
 async fn what_has_a_route_can_still_be_called() {
     assert_eq!(plain(7, None).await.expect("a text"), "7 None");
     assert_eq!(many(None).await, None);
+    assert_eq!(hook("a".to_owned(), "s".to_owned(), None, 1, "body".into()).await, "a s None 1 4");
+    assert_eq!(whole_body_of_a_workflow((1, 2), 3).plain().await.expect("a number"), 9);
+    drop(whole_body_of_a_transaction(vec![1], 2));
     assert_eq!(route_above_workflow("a".to_owned()).plain().await.expect("a text"), "a");
     assert_eq!(route_below_workflow("b".to_owned()).plain().await.expect("a text"), "b");
     assert_eq!(route_above_step("c".to_owned()).await.expect("a text"), "c");
@@ -82,9 +111,13 @@ fn every_route_is_registered_once() {
             "GET /step/above route_above_step",
             "GET /step/below route_below_step",
             "PATCH /many/{part} many",
+            "POST /hook/:shop? hook",
             "POST /step/below route_below_step",
+            "POST /transaction/whole whole_body_of_a_transaction",
             "POST /workflow/above route_above_workflow",
             "POST /workflow/below/:item route_below_workflow",
+            "POST /workflow/whole whole_body_of_a_workflow",
+            "PUT /hooks/:shop? hook",
             "PUT /many many",
         ]
     );
