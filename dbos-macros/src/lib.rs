@@ -230,6 +230,36 @@ route! {
     delete_api
 }
 
+/// Makes an `async fn` without arguments the one that says who sends a request, before any route is asked.
+///
+/// It returns `Result<Option<Identity>, E>` with an `E` that becomes an `HttpError`: the user with its roles, `None` for
+/// somebody unknown, or an error to answer with. It looks at the request with `http::bearer_token()` or
+/// `http::header("…")`. A program has one at most.
+///
+/// Routes with `authenticated` or `required_roles = ["…"]` answer 401 to somebody unknown and 403 to whom the roles are
+/// missing. User and roles are recorded with every workflow that the request starts, and with its children.
+///
+/// # Example
+///
+/// ```ignore
+/// #[dbos::authenticator]
+/// async fn bearer() -> Result<Option<Identity>, HttpError> {
+///     let Some(token) = http::bearer_token() else { return Ok(None) };
+///     let user = find_user(&token).await.ok_or(HttpError::new(401, "this token is not known"))?;
+///     Ok(Some(Identity::new(user.name, user.roles)))
+/// }
+///
+/// #[dbos::post_api("/refunds", required_roles = ["clerk"])]
+/// #[dbos::workflow]
+/// async fn refund(order: i64) -> dbos::Result<()> {
+///     pay_back(order, DBOS::authenticated_user()).await
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn authenticator(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::or_keep(item.into(), |item| expand::authenticator(args.into(), item)).into()
+}
+
 /// Makes an `async fn main` the whole server binary.
 ///
 /// The program reads its configuration from flags, the environment and `dbos.toml`, and has the commands

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use tracing::Instrument;
 
+use crate::caller::{Provenance, caller};
 use crate::clock::Activity;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
@@ -32,6 +33,7 @@ pub(crate) struct Run {
     pub(crate) workflow: String,
     pub(crate) owner: String,
     pub(crate) deadline_ms: Option<i64>,
+    pub(crate) provenance: Provenance,
     signal: Arc<SignalSlot>,
     pub(crate) activity: Arc<Activity>,
     next_step: AtomicU32,
@@ -50,6 +52,7 @@ impl Run {
         workflow: String,
         owner: String,
         deadline_ms: Option<i64>,
+        provenance: Provenance,
         signal: Arc<SignalSlot>,
         activity: Arc<Activity>,
         history: History,
@@ -59,6 +62,7 @@ impl Run {
             workflow,
             owner,
             deadline_ms,
+            provenance,
             signal,
             activity,
             next_step: AtomicU32::new(1),
@@ -211,6 +215,14 @@ pub(crate) fn place() -> Place {
 /// The workflow this task belongs to, in a step's body too.
 pub(crate) fn current_run() -> Option<Arc<Run>> {
     RUN.try_with(Arc::clone).ok()
+}
+
+/// On whose behalf the code here runs: that of the workflow, else that of the request being answered.
+pub(crate) fn provenance() -> Provenance {
+    match current_run() {
+        Some(run) => run.provenance.clone(),
+        None => caller().map(|caller| caller.provenance()).unwrap_or_default(),
+    }
 }
 
 /// The engine to use here: the running workflow's, else the one whose scope this is, else the

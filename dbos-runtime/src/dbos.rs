@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::context::{Place, current_run, engine, place};
+use crate::context::{Place, current_run, engine, place, provenance};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
@@ -271,5 +271,31 @@ impl DBOS {
     #[track_caller]
     pub fn list_steps(workflow_id: impl Into<String>) -> StepCall<'static, Result<Vec<StepStatus>>> {
         management::list_steps(workflow_id.into())
+    }
+
+    /// The user on whose behalf the code here runs, as the program's authenticator told it: that of the request being
+    /// answered, or of the one that started this workflow or one of its ancestors. It is recorded with the workflow.
+    #[must_use]
+    pub fn authenticated_user() -> Option<String> {
+        provenance().user
+    }
+
+    /// What that user may act as.
+    #[must_use]
+    pub fn authenticated_roles() -> Vec<String> {
+        provenance().roles
+    }
+
+    /// The role that opened the way: the first of those the route asked for that the user has.
+    #[must_use]
+    pub fn assumed_role() -> Option<String> {
+        provenance().assumed_role
+    }
+
+    /// The header `traceparent` to send along with requests to other programs, so that they take part in the trace of
+    /// the request that led here; `None` if none did.
+    #[must_use]
+    pub fn traceparent() -> Option<String> {
+        provenance().traceparent().map(str::to_owned)
     }
 }

@@ -81,6 +81,14 @@ pub enum Error {
         /// The id that is taken.
         workflow: String,
     },
+    /// The idempotency key of a request was used for another request: the same route, with another content.
+    #[error(
+        "the idempotency key of workflow `{workflow}` was sent with another request; send a key of its own with each"
+    )]
+    KeyReused {
+        /// The workflow that the first request started.
+        workflow: String,
+    },
     /// A workflow id, event key or topic that cannot be stored.
     #[error("{what} is refused: {reason}")]
     InvalidKey {

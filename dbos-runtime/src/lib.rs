@@ -160,6 +160,7 @@ mod store;
 mod codec;
 mod again;
 mod history;
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "without HTTP nobody asks"))]
 mod caller;
 mod config;
 mod telemetry;
@@ -211,7 +212,7 @@ pub mod requirements {
     };
     #[cfg(feature = "http")]
     pub use crate::http::{
-        arguments::{Arguments, RawBody, RouteArgument},
+        arguments::{Arguments, RawBody, RouteArgument, RouteExtractor},
         respond::{RouteError, RouteValue},
     };
     pub use crate::step::connection;
@@ -228,6 +229,9 @@ pub mod __private {
     pub use crate::config::Migrations;
     #[cfg(feature = "http")]
     pub use crate::http::{
+        access::{Access, Authenticator, identified},
+        keyed::KeyedRoute,
+        limits::RouteOptions,
         respond::{Respond, nameless as respond_tiers},
         route::{Route, RouteRequest},
     };

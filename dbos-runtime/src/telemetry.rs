@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `workflow` | `dbos.workflow.id` | the workflow's id |
 //! | | `dbos.workflow.name` | its function |
+//! | | `trace_id` | the trace of the request that started it or one of its ancestors, wherever it goes on |
 //! | `step` | `dbos.step.id` | the step's number in its workflow; none outside a workflow |
 //! | | `dbos.step.name` | its function |
 //!
@@ -15,8 +16,14 @@
 use tracing::Span;
 
 /// The span of one execution of a workflow.
-pub(crate) fn workflow(id: &str, name: &str) -> Span {
-    let span = tracing::error_span!(parent: None, "workflow", dbos.workflow.id = id, dbos.workflow.name = name);
+pub(crate) fn workflow(id: &str, name: &str, trace_id: Option<&str>) -> Span {
+    let span = tracing::error_span!(
+        parent: None,
+        "workflow",
+        dbos.workflow.id = id,
+        dbos.workflow.name = name,
+        trace_id
+    );
     span.follows_from(Span::current());
     span
 }

@@ -1,4 +1,4 @@
-//! `#[header("…")]`, `#[query]`, `#[body]`, `#[raw]` and `#[default(…)]` on an argument of a route: where it comes from,
+//! `#[header("…")]`, `#[query]`, `#[body]`, `#[raw]`, `#[extract]` and `#[default(…)]` on an argument of a route: where it comes from,
 //! and what it is where the request leaves it out.
 
 use quote::ToTokens;
@@ -9,7 +9,7 @@ use crate::errors::Mistakes;
 use crate::function::argument::Argument;
 
 /// The attributes an argument of a route may carry.
-const BINDINGS: [&str; 5] = ["header", "query", "body", "raw", "default"];
+const BINDINGS: [&str; 6] = ["header", "query", "body", "raw", "extract", "default"];
 
 /// What is written on an argument.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub(crate) enum Origin {
     Body,
     /// The whole body, byte by byte.
     Raw,
+    /// Whatever an extractor of axum makes of the head.
+    Extract,
 }
 
 impl Origin {
@@ -93,8 +95,10 @@ fn origin(attribute: &Attribute, argument: &Argument) -> Result<Origin> {
         Origin::Query
     } else if path.is_ident("body") {
         Origin::Body
-    } else {
+    } else if path.is_ident("raw") {
         Origin::Raw
+    } else {
+        Origin::Extract
     })
 }
 

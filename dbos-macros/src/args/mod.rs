@@ -13,7 +13,7 @@ mod workflow;
 pub(crate) use binding::{Binding, Origin, is_binding};
 pub(crate) use from_row::ColumnArgs;
 pub(crate) use main::MainArgs;
-pub(crate) use route::{RouteArgs, Segment};
+pub(crate) use route::{RouteArgs, RouteOptions, Segment};
 pub(crate) use step::StepArgs;
 pub(crate) use transaction::TransactionArgs;
 pub(crate) use workflow::WorkflowArgs;

@@ -61,6 +61,19 @@ impl Given {
         }
     }
 
+    /// A list of texts with at least one.
+    pub(super) fn texts(&self) -> Result<Vec<LitStr>> {
+        let value = self.value()?;
+        let refused = || Error::new_spanned(value, format!("`{0}` is a list of texts: `{0} = [\"…\"]`", self.key));
+        let Expr::Array(list) = value else { return Err(refused()) };
+        let text = |element: &Expr| match element {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text.clone()),
+            _ => Err(refused()),
+        };
+        let texts = list.elems.iter().map(text).collect::<Result<Vec<_>>>()?;
+        if texts.is_empty() { Err(refused()) } else { Ok(texts) }
+    }
+
     /// A whole number from `least` up.
     pub(super) fn count(&self, least: u32) -> Result<u32> {
         let wanted = || format!("`{}` is a whole number from {least} to {}", self.key, u32::MAX);

@@ -1,8 +1,10 @@
-//! `#[get_api("/orders/:id")]` and its siblings: the path, taken apart.
+//! `#[get_api("/orders/:id")]` and its siblings: the path, taken apart, and the options behind it.
 
 use proc_macro2::TokenStream;
-use syn::{Error, LitStr};
+use syn::parse::{ParseStream, Parser};
+use syn::{Error, Ident, LitStr, Token};
 
+use super::options;
 use crate::errors::{Mistakes, check_http};
 
 /// A route: its method and its path as the user wrote it.
@@ -10,7 +12,27 @@ pub(crate) struct RouteArgs {
     pub(crate) method: &'static str,
     pub(crate) path: LitStr,
     pub(crate) segments: Vec<Segment>,
+    pub(crate) options: RouteOptions,
 }
+
+/// What stands behind the path.
+#[derive(Default)]
+pub(crate) struct RouteOptions {
+    pub(crate) required_roles: Option<Vec<LitStr>>,
+    pub(crate) authenticated: bool,
+    /// An expression of type `Duration`.
+    pub(crate) timeout: Option<TokenStream>,
+    pub(crate) max_body_bytes: Option<u32>,
+    pub(crate) max_concurrent: Option<u32>,
+}
+
+const KNOWN: [&str; 5] = [
+    "required_roles = [\"admin\"]",
+    "authenticated",
+    "timeout = \"5s\"",
+    "max_body_bytes = 1048576",
+    "max_concurrent = 10",
+];
 
 /// A part of a path that stands for an argument: `:key`, `:key?` or `{key}`.
 pub(crate) struct Segment {
@@ -29,14 +51,42 @@ impl RouteArgs {
                 format!("`#[{attribute}]` takes one path in quotes: `#[{attribute}(\"/orders/:id\")]`"),
             )
         };
-        let path: LitStr = mistakes.keep(syn::parse2(tokens).map_err(missing))?;
+        let (path, rest) = mistakes.keep(split.parse2(tokens).map_err(missing))?;
         let segments = mistakes.keep(segments(&path))?;
-        Some(Self { method, path, segments })
+        Some(Self { method, path, segments, options: RouteOptions::read(rest, mistakes) })
     }
 
     /// Whether arguments that are not in the path come from the query string, for there is no body.
     pub(crate) fn reads_query(&self) -> bool {
         matches!(self.method, "GET" | "DELETE")
+    }
+}
+
+/// The path, and what stands behind it.
+fn split(input: ParseStream<'_>) -> syn::Result<(LitStr, TokenStream)> {
+    let path = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    if !input.is_empty() && !input.peek(Ident) {
+        return Err(input.error("an option has a name"));
+    }
+    Ok((path, input.parse()?))
+}
+
+impl RouteOptions {
+    fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
+        let mut read = Self::default();
+        for option in options::read(tokens, &KNOWN, mistakes) {
+            match option.key.to_string().as_str() {
+                "required_roles" => read.required_roles = mistakes.keep(option.texts()),
+                "authenticated" => read.authenticated = mistakes.keep(option.flag()).is_some(),
+                "timeout" => read.timeout = mistakes.keep(option.duration()),
+                "max_body_bytes" => read.max_body_bytes = mistakes.keep(option.count(1)),
+                _ => read.max_concurrent = mistakes.keep(option.count(1)),
+            }
+        }
+        read
     }
 }
 

@@ -24,6 +24,7 @@ enum Source {
     Field,
     WholeBody,
     RawBody,
+    Extractor,
 }
 
 impl Bound {
@@ -45,6 +46,10 @@ impl Bound {
             Source::Header(header) => ("header", Some(header)),
             Source::WholeBody => ("whole_body", None),
             Source::RawBody => ("raw_body", None),
+            Source::Extractor => {
+                let arguments = quote!(__arguments);
+                return quote_spanned!(ty.span()=> let #name = #arguments.extract::<#ty>().await?;);
+            }
         };
         let method = Ident::new(method, ty.span());
         let arguments = quote!(__arguments);
@@ -56,6 +61,14 @@ impl Bound {
                     let #name = #arguments.#method::<::core::option::Option<#ty>>(#key)?.unwrap_or_else(|| #default);
                 }
             }
+        }
+    }
+
+    /// The header it comes from, if it is one.
+    pub(super) fn header(&self) -> Option<&str> {
+        match &self.binding.origin {
+            Some(Origin::Header(name)) => Some(name),
+            _ => None,
         }
     }
 
@@ -74,6 +87,7 @@ impl Bound {
             Some(Origin::Header(name)) => Source::Header(name.clone()),
             Some(Origin::Body) => Source::WholeBody,
             Some(Origin::Raw) => Source::RawBody,
+            Some(Origin::Extract) => Source::Extractor,
             None if self.segment(route).is_some() => Source::Path,
             None if route.reads_query() => Source::Query,
             None => Source::Field,
@@ -103,9 +117,33 @@ pub(super) fn check(routes: &[RouteArgs], arguments: &[Bound], mistakes: &mut Mi
             );
         }
     }
+    for Bound { binding, .. } in arguments {
+        let reason = match (&binding.origin, &binding.default) {
+            (Some(Origin::Raw), Some(_)) => {
+                "the bytes of a body are always there, if only none of them; remove the default"
+            }
+            (Some(Origin::Extract), Some(_)) => {
+                "an extractor says itself what it is without a value; remove the default"
+            }
+            _ => continue,
+        };
+        mistakes.at(&binding.default, reason);
+    }
     for route in routes {
         check_path(route, arguments, mistakes);
         check_body(route, arguments, mistakes);
+    }
+}
+
+/// Notes what a step cannot have: it may run again when the request is gone.
+pub(super) fn check_step(arguments: &[Bound], mistakes: &mut Mistakes) {
+    for Bound { binding, .. } in arguments {
+        if binding.origin == Some(Origin::Extract) {
+            mistakes.at(
+                &binding.written,
+                "a step may run again without its request; extract in a plain handler that calls the step",
+            );
+        }
     }
 }
 
@@ -157,11 +195,6 @@ fn check_body(route: &RouteArgs, arguments: &[Bound], mistakes: &mut Mistakes) {
             &second.binding.written,
             format!("`{}` takes the whole body already; a body is one argument", first.argument.name),
         );
-    }
-    if first.binding.origin == Some(Origin::Raw)
-        && let Some(default) = &first.binding.default
-    {
-        mistakes.at(default, "the bytes of a body are always there, if only none of them; remove the default");
     }
     for field in arguments.iter().filter(|bound| matches!(bound.source(route), Source::Field)) {
         mistakes.at(

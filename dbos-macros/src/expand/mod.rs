@@ -1,5 +1,6 @@
 //! One file per attribute: from the checked function to the generated code.
 
+mod authenticator;
 mod binding;
 mod codec;
 mod from_row;
@@ -17,6 +18,7 @@ mod refusals;
 #[cfg(test)]
 mod snapshots;
 
+pub(crate) use authenticator::authenticator;
 pub(crate) use from_row::from_row;
 pub(crate) use main::main;
 pub(crate) use route::route;

@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 
-use super::{from_row, main, route, step, transaction, workflow, workflows};
+use super::{authenticator, from_row, main, route, step, transaction, workflow, workflows};
 
 type Expand = fn(TokenStream, TokenStream) -> syn::Result<TokenStream>;
 
@@ -288,6 +288,39 @@ fn an_argument_of_a_route_comes_from_one_place() {
 }
 
 #[test]
+fn options_of_a_route_stand_behind_its_path() {
+    for (args, message) in [
+        (r#""/x", required_roles = []"#, "`required_roles` is a list of texts: `required_roles = [\"…\"]`"),
+        (r#""/x", required_roles = "admin""#, "`required_roles` is a list of texts: `required_roles = [\"…\"]`"),
+        (r#""/x", authenticated = true"#, "`authenticated` takes no value; write `authenticated`, or leave it out"),
+        (r#""/x", max_body_bytes = 0"#, "`max_body_bytes` is a whole number from 1 to 4294967295"),
+        (
+            r#""/x", role = "admin""#,
+            "there is no option `role`; there are `required_roles = [\"admin\"]`, `authenticated`, `timeout = \"5s\"`, `max_body_bytes = 1048576`, `max_concurrent = 10`",
+        ),
+        (r#""/x" "/y""#, "`#[post_api]` takes one path in quotes: `#[post_api(\"/orders/:id\")]`"),
+    ] {
+        refused(post, args, "async fn f() {}", message);
+    }
+}
+
+#[test]
+fn an_authenticator_looks_at_the_request_itself() {
+    for (args, item, message) in [
+        ("", "fn f() -> Who {}", "`#[authenticator]` needs an `async fn`; write `async` before `fn`"),
+        (
+            "",
+            "async fn f(token: String) -> Who {}",
+            "an authenticator takes no arguments; it looks at the request with `http::bearer_token()` or `http::header(\"…\")`",
+        ),
+        ("", "async fn f() {}", "an authenticator says who asks; write `-> Result<Option<Identity>, HttpError>`"),
+        ("roles", "async fn f() -> Who {}", "`#[authenticator]` takes no options"),
+    ] {
+        refused(authenticator, args, item, message);
+    }
+}
+
+#[test]
 fn a_body_is_taken_once() {
     refused(
         post,
@@ -312,6 +345,18 @@ fn a_body_is_taken_once() {
         r#""/x""#,
         "async fn f(#[body] a: A) {}",
         "a GET request has no body; use `#[post_api]`, or take it from the query",
+    );
+    refused(
+        post,
+        r#""/x""#,
+        "async fn f(#[extract] #[default] a: Host) {}",
+        "an extractor says itself what it is without a value; remove the default",
+    );
+    refused(
+        step,
+        "",
+        r#"#[::dbos::get_api("/x")] async fn f(#[extract] a: Host) {}"#,
+        "a step may run again without its request; extract in a plain handler that calls the step",
     );
     refused(
         step,

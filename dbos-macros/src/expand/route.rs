@@ -1,14 +1,14 @@
 //! `#[get_api]`, `#[post_api]`, …: a function's entry in the list of routes, with the code that
 //! takes its arguments out of a request.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Meta, Path, Result, Type, parse_quote};
 
 use super::binding::Bound;
-use super::workflow::check_owner;
-use crate::args::RouteArgs;
+use super::workflow::{check_owner, hash};
+use crate::args::{RouteArgs, RouteOptions};
 use crate::errors::Mistakes;
 use crate::function::argument::Argument;
 use crate::function::{Function, is_route};
@@ -22,7 +22,7 @@ pub(super) enum Callee {
     Handler,
     /// `__call`, a step or transaction.
     Step,
-    /// `__WORKFLOW`, started under the request's idempotency key.
+    /// `__WORKFLOW`, which starts under the request's idempotency key.
     Workflow,
 }
 
@@ -139,7 +139,9 @@ impl Routes {
             check_owner("step", function, mistakes);
             function.owned_arguments(&what, WHY_OWNED, mistakes);
         }
-        Self::check(declared, arguments, mistakes)
+        let routes = Self::check(declared, arguments, mistakes);
+        super::binding::check_step(&routes.arguments, mistakes);
+        routes
     }
 
     /// The entries in the registry.
@@ -151,30 +153,98 @@ impl Routes {
 /// The route's entry in the registry.
 fn submit(route: &RouteArgs, function: &Function, arguments: &[Bound], callee: &Callee) -> TokenStream {
     let span = function.signature.ident.span();
-    let (inventory, entry, reader) =
-        (private("inventory", span), private("Route", span), requirement("Arguments", span));
+    let (inventory, entry) = (private("inventory", span), private("Route", span));
     let RouteArgs { method, path, .. } = route;
     let name = function.name();
+    let options = options(&route.options, span);
     let read = arguments.iter().map(|argument| argument.read_for(route));
     let respond = respond(&function.output(), callee, arguments);
+    let perform = quote! {
+        #(#read)*
+        #respond
+    };
+    let (registered, handler) = match callee {
+        Callee::Handler | Callee::Workflow => (TokenStream::new(), at_once(&perform, span)),
+        Callee::Step => keyed(route, function, arguments, &perform),
+    };
     quote! {
-        #inventory::submit! {
-            #entry {
-                method: #method,
-                path: #path,
-                function: #name,
+        const _: () = {
+            #registered
+            #inventory::submit! {
+                #entry {
+                    method: #method,
+                    path: #path,
+                    function: #name,
+                    module: ::core::module_path!(),
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                    handler: #handler,
+                    options: #options,
+                }
+            }
+        };
+    }
+}
+
+/// A handler that reads its arguments and goes on.
+fn at_once(perform: &TokenStream, span: Span) -> TokenStream {
+    let reader = requirement("Arguments", span);
+    quote! {
+        |__request| ::std::boxed::Box::pin(async move {
+            #[allow(unused_mut, unused_variables)]
+            let mut __arguments = #reader::read(__request).await?;
+            #perform
+        })
+    }
+}
+
+/// The workflow as which the step runs under an idempotency key, and the handler that knows whether there is one.
+fn keyed(
+    route: &RouteArgs,
+    function: &Function,
+    arguments: &[Bound],
+    perform: &TokenStream,
+) -> (TokenStream, TokenStream) {
+    let span = function.signature.ident.span();
+    let [inventory, registered, keyed, code] =
+        ["inventory", "Registered", "KeyedRoute", "Function"].map(|name| private(name, span));
+    let name = format!("{} {}", route.method, route.path.value());
+    let headers = arguments.iter().filter_map(Bound::header);
+    let hash = hash(function);
+    let workflow = quote! {
+        static __KEYED: #keyed = #keyed {
+            function: #code {
+                name: || #name,
                 module: ::core::module_path!(),
                 file: ::core::file!(),
                 line: ::core::line!(),
-                handler: |__request| ::std::boxed::Box::pin(async move {
-                    #[allow(unused_mut, unused_variables)]
-                    let mut __arguments = #reader::read(__request).await?;
-                    #(#read)*
-                    #respond
-                }),
-            }
-        }
-    }
+                source_hash: #hash,
+            },
+            headers: &[#(#headers),*],
+            #[allow(unused_mut, unused_variables)]
+            perform: |mut __arguments| ::std::boxed::Box::pin(async move { #perform }),
+        };
+        #inventory::submit! { #registered(&__KEYED) }
+    };
+    (workflow, quote!(|__request| ::std::boxed::Box::pin(__KEYED.answer(__request))))
+}
+
+/// Whom the route lets in, and what they may take.
+fn options(given: &RouteOptions, span: Span) -> TokenStream {
+    let (options, access) = (private("RouteOptions", span), private("Access", span));
+    let allowed = match &given.required_roles {
+        Some(roles) => Some(quote!(access: #access::Roles(&[#(#roles),*]),)),
+        None => given.authenticated.then(|| quote!(access: #access::User,)),
+    };
+    let timeout = given.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
+    let count = |name: &str, count: Option<u32>| {
+        let (name, count) = (Ident::new(name, span), Literal::u32_unsuffixed(count?));
+        Some(quote!(#name: ::core::option::Option::Some(#count),))
+    };
+    let body = count("max_body_bytes", given.max_body_bytes);
+    let concurrent = count("max_concurrent", given.max_concurrent);
+    let given: TokenStream = [allowed, timeout, body, concurrent].into_iter().flatten().collect();
+    if given.is_empty() { quote!(#options::DEFAULT) } else { quote!(#options { #given ..#options::DEFAULT }) }
 }
 
 /// Calls the function and turns what it returns into a response.
@@ -185,7 +255,7 @@ fn respond(output: &Type, callee: &Callee, arguments: &[Bound]) -> TokenStream {
     let call = match callee {
         Callee::Handler => quote!(__body(#(#names),*)),
         Callee::Step => quote!(__call(#(#names),*)),
-        Callee::Workflow => quote!(__WORKFLOW.call((#(#names,)*)).workflow_id(__arguments.idempotency_key()?)),
+        Callee::Workflow => quote!(__WORKFLOW.call((#(#names,)*))),
     };
     let value = quote!(__value);
     let respond = quote_spanned! {span=>

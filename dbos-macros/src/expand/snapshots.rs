@@ -106,6 +106,23 @@ snapshot!(
 );
 
 snapshot!(
+    a_route_with_options,
+    |item| super::route(
+        "get_api",
+        quote!("/x", required_roles = ["admin", "clerk"], timeout = "2s", max_body_bytes = 10, max_concurrent = 3),
+        item
+    ),
+    "async fn x() {}"
+);
+
+snapshot!(
+    an_authenticator,
+    |item| super::authenticator(quote!(), item),
+    "/// Knows everybody.
+     pub async fn bearer() -> Result<Option<Identity>, HttpError> { Ok(None) }"
+);
+
+snapshot!(
     a_route_without_arguments,
     |item| super::route("get_api", quote!("/"), item),
     "async fn home() -> &'static str { \"hi\" }"

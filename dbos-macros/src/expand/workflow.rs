@@ -125,10 +125,7 @@ impl Workflow {
         let span = self.function.signature.ident.span();
         let function = private("Function", span);
         let name = self.args.name.as_ref().map_or_else(|| name_in_source(span), |name| quote!(#name));
-        let Function { signature, body, .. } = &self.function;
-        let mut code = signature.to_token_stream();
-        code.extend(body.clone());
-        let hash = Literal::u64_suffixed(source_hash(code));
+        let hash = hash(&self.function);
         quote! {
             #function {
                 name: || #name,
@@ -151,6 +148,13 @@ impl Workflow {
         }
         quote!(#options { #attempts #timeout #allowed ..#options::DEFAULT })
     }
+}
+
+/// The hash of a function's code.
+pub(super) fn hash(function: &Function) -> Literal {
+    let mut code = function.signature.to_token_stream();
+    code.extend(function.body.clone());
+    Literal::u64_suffixed(source_hash(code))
 }
 
 /// An expression for the function's name in its module, with its type if it has one: an item inside it knows.

@@ -15,7 +15,9 @@ use axum::{Json, Router};
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 
+use super::access::Access;
 use super::arguments::Arguments;
+use super::limits::RouteOptions;
 use super::route::{Answered, Route, RouteRequest, router_of};
 use super::{HttpError, health};
 use crate::Result;
@@ -65,7 +67,17 @@ static ROUTES: [Route; 5] = [
 ];
 
 const fn route(method: &'static str, path: &'static str, handler: fn(RouteRequest) -> Answered) -> Route {
-    Route { method, path, function: "admin", module: module_path!(), file: file!(), line: line!(), handler }
+    Route {
+        method,
+        path,
+        function: "admin",
+        module: module_path!(),
+        file: file!(),
+        line: line!(),
+        handler,
+        // The token is asked for where the routes are served; the program's users are no operators.
+        options: RouteOptions { access: Access::Unasked, ..RouteOptions::DEFAULT },
+    }
 }
 
 /// The routes, and those for the health; these alone are answered without the token.

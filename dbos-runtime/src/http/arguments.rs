@@ -3,18 +3,25 @@
 use std::fmt::Display;
 
 use axum::RequestExt;
-use axum::extract::RawPathParams;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use super::HttpError;
 use super::body::{self, Field, Fields};
+use super::keyed::StoredBody;
 use super::path::parameter;
 use super::query::{self, Query};
 use super::route::RouteRequest;
 use super::text::{Missing, Text};
-use super::{HttpError, request};
+use crate::caller::caller;
 
 /// A type that can be the argument of a route.
 #[diagnostic::on_unimplemented(
@@ -59,6 +66,16 @@ impl RawBody for String {
     }
 }
 
+/// An extractor of axum that reads the head of a request.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no extractor of axum that reads the head of a request",
+    label = "this argument is `#[extract]`ed",
+    note = "implement `axum::extract::FromRequestParts<()>` for it; without `#[extract]` it is read by name"
+)]
+pub trait RouteExtractor: FromRequestParts<()> {}
+
+impl<T: FromRequestParts<()>> RouteExtractor for T {}
+
 /// What a request carries for the arguments of its handler.
 ///
 /// Where an argument comes from is decided where the route is declared: a name in the path comes
@@ -68,7 +85,8 @@ impl RawBody for String {
 pub struct Arguments {
     path: Vec<(String, String)>,
     query: Query,
-    headers: HeaderMap,
+    /// The head of the request; of one that was stored, only the headers that were kept.
+    head: Parts,
     body: Bytes,
     /// The fields of the body, once one is asked for.
     fields: Option<Fields>,
@@ -82,8 +100,8 @@ impl Arguments {
     /// 400 for a URI or body that cannot be read, 408 for a body that comes too slowly, 413 for
     /// one that is too large.
     pub async fn read(route: RouteRequest) -> Result<Self, HttpError> {
-        let RouteRequest { pattern, mut request } = route;
-        body::check_length(request.headers())?;
+        let RouteRequest { pattern, largest_body, mut request } = route;
+        body::check_length(request.headers(), largest_body)?;
         query::check_escapes(request.uri().path())?;
         let query = Query::parse(request.uri().query().unwrap_or_default())?;
         let mut path = Vec::new();
@@ -91,9 +109,15 @@ impl Arguments {
             let values: RawPathParams = request.extract_parts().await.map_err(|_| query::not_utf8())?;
             path = named_values(pattern.names(), &values)?;
         }
-        let headers = std::mem::take(request.headers_mut());
-        let body = body::read(request.into_body()).await?;
-        Ok(Self { path, query, headers, body, fields: None })
+        let (head, body) = request.into_parts();
+        let body = body::read(body, largest_body).await?;
+        if let Some(caller) = caller().filter(|caller| caller.has_key()) {
+            caller.learn(|known| {
+                let note = known.request.get_or_insert_default();
+                note.fingerprint = Some(fingerprint(&head, &body));
+            });
+        }
+        Ok(Self { path, query, head, body, fields: None })
     }
 
     /// The argument called `name`, from the path.
@@ -122,7 +146,7 @@ impl Arguments {
     /// 400 if it is missing, is given more than once, or is no `T`.
     pub fn header<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
         let refused = |reason: &dyn Display| HttpError::new(400, format!("header `{name}`: {reason}"));
-        let mut values = self.headers.get_all(name).iter();
+        let mut values = self.head.headers.get_all(name).iter();
         let Some(value) = values.next() else {
             return T::deserialize(Missing).map_err(|_| HttpError::new(400, format!("missing header `{name}`")));
         };
@@ -131,6 +155,18 @@ impl Arguments {
         }
         let text = value.to_str().map_err(|_| refused(&"it holds more than plain ASCII"))?;
         T::deserialize(Text(text)).map_err(|reason| refused(&reason))
+    }
+
+    /// What an extractor of axum makes of the request's head.
+    ///
+    /// # Errors
+    ///
+    /// The extractor's own status and words.
+    pub async fn extract<T: RouteExtractor>(&mut self) -> Result<T, HttpError> {
+        match T::from_request_parts(&mut self.head, &()).await {
+            Ok(value) => Ok(value),
+            Err(rejection) => Err(HttpError::of_response(rejection.into_response()).await),
+        }
     }
 
     /// Every value that the query gives to `name`.
@@ -154,7 +190,7 @@ impl Arguments {
     pub fn body<T: RouteArgument>(&mut self, name: &str) -> Result<T, HttpError> {
         let fields = match &mut self.fields {
             Some(fields) => fields,
-            unread => unread.insert(Fields::parse(&self.headers, &self.body)?),
+            unread => unread.insert(Fields::parse(&self.head.headers, &self.body)?),
         };
         match fields.take(name)? {
             None => missing(name),
@@ -170,7 +206,7 @@ impl Arguments {
     ///
     /// 400 if it is missing, or is no `T`; 415 if it is neither JSON nor a form.
     pub fn whole_body<T: RouteArgument>(&mut self) -> Result<T, HttpError> {
-        body::whole(&self.headers, &self.body)
+        body::whole(&self.head.headers, &self.body)
     }
 
     /// The whole body, byte by byte, whatever its type.
@@ -181,14 +217,41 @@ impl Arguments {
     pub fn raw_body<T: RawBody>(&mut self) -> Result<T, HttpError> {
         T::from_bytes(self.body.clone())
     }
+}
 
-    /// The caller's idempotency key, for a route that is a workflow: the workflow's id.
-    ///
-    /// # Errors
-    ///
-    /// None so far; a key that cannot be an id is refused when the workflow starts.
-    pub fn idempotency_key(&mut self) -> Result<Option<String>, HttpError> {
-        Ok(request::take_idempotency_key())
+/// What a workflow records of a request whose arguments it is to read once more.
+#[derive(Deserialize, Serialize)]
+pub(super) struct StoredArguments {
+    path: Vec<(String, String)>,
+    query: Query,
+    headers: Vec<(String, String)>,
+    body: StoredBody,
+}
+
+impl Arguments {
+    /// All of it, with no more headers than these and the one that says what the body is.
+    pub(super) fn to_store(&self, headers: &[&str]) -> StoredArguments {
+        let kept = |(name, value): (&HeaderName, &HeaderValue)| {
+            let text = value.to_str().ok().filter(|_| name == CONTENT_TYPE || headers.contains(&name.as_str()))?;
+            Some((name.to_string(), text.to_owned()))
+        };
+        StoredArguments {
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: self.head.headers.iter().filter_map(kept).collect(),
+            body: self.body.clone().into(),
+        }
+    }
+}
+
+impl From<StoredArguments> for Arguments {
+    fn from(StoredArguments { path, query, headers, body }: StoredArguments) -> Self {
+        let header = |(name, value): (String, String)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        };
+        let (mut head, ()) = axum::http::Request::new(()).into_parts();
+        head.headers = headers.into_iter().filter_map(header).collect();
+        Self { path, query, head, body: body.into(), fields: None }
     }
 }
 
@@ -207,6 +270,14 @@ fn named_values<'a>(
         pairs.push((name.to_owned(), value.to_owned()));
     }
     Ok(pairs)
+}
+
+/// Tells requests under one idempotency key apart.
+fn fingerprint(head: &Parts, body: &[u8]) -> String {
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let head = format!("{} {target}\n", head.method);
+    let digest = Sha256::new().chain_update(head).chain_update(body).finalize();
+    digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn from_text<T: DeserializeOwned>(name: &str, text: Option<&str>) -> Result<T, HttpError> {

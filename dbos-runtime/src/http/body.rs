@@ -20,7 +20,7 @@ use super::error::sources;
 use super::query::Query;
 use super::text::{self, Missing};
 
-/// The largest body that is read.
+/// The largest body that is read unless another size is chosen.
 pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
 
 /// How much of a body that is too large is still taken off the line. A client that is cut off while
@@ -138,9 +138,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 }
 
 /// Refuses a body that announces itself as too large to be worth taking off the line.
-pub(crate) fn check_length(headers: &HeaderMap) -> Result<(), HttpError> {
+pub(crate) fn check_length(headers: &HeaderMap, largest: usize) -> Result<(), HttpError> {
     match content_length(headers) {
-        Some(length) if length > LARGEST_DISCARD => Err(too_large()),
+        Some(length) if length > largest.max(LARGEST_DISCARD) => Err(too_large(largest)),
         _ => Ok(()),
     }
 }
@@ -149,25 +149,25 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reads all of `body`, up to [`LARGEST_BODY`].
-pub(crate) async fn read(mut body: Body) -> Result<Bytes, HttpError> {
+/// Reads all of `body`, up to `largest` bytes.
+pub(crate) async fn read(mut body: Body, largest: usize) -> Result<Bytes, HttpError> {
     let mut whole = BytesMut::new();
     let mut seen = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| unreadable(&error))?.into_data() else { continue };
         seen += data.len();
-        if seen > LARGEST_DISCARD {
+        if seen > largest.max(LARGEST_DISCARD) {
             break;
         }
-        if seen <= LARGEST_BODY {
+        if seen <= largest {
             whole.extend_from_slice(&data);
         }
     }
-    if seen > LARGEST_BODY { Err(too_large()) } else { Ok(whole.freeze()) }
+    if seen > largest { Err(too_large(largest)) } else { Ok(whole.freeze()) }
 }
 
-fn too_large() -> HttpError {
-    HttpError::new(413, format!("the body is larger than {LARGEST_BODY} bytes"))
+fn too_large(largest: usize) -> HttpError {
+    HttpError::new(413, format!("the body is larger than {largest} bytes"))
 }
 
 fn unreadable(error: &(dyn StdError + 'static)) -> HttpError {

@@ -1,13 +1,16 @@
-//! The one shape in which a request fails: `{"status":409,"message":"sold out","request_id":"…"}`.
+//! The one shape in which a request fails: `{"status":409,"message":"sold out","request_id":"…"}`; for people, a page.
 
 use std::error::Error as StdError;
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::request;
+use super::body::{self, LARGEST_BODY};
+use super::{page, request};
 use crate::Error;
 
 /// An answer that says why the request failed.
@@ -29,6 +32,9 @@ pub struct HttpError {
     pub status: u16,
     /// The sentence the caller reads.
     pub message: String,
+    /// What else a program may want to know, in a form of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
     /// What only the log may say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -39,12 +45,24 @@ struct Shape<'a> {
     status: u16,
     message: &'a str,
     request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
 }
 
 impl HttpError {
     /// An answer with this status and this sentence.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), detail: None }
+        Self { status, message: message.into(), data: None, detail: None }
+    }
+
+    /// The same with `data` for programs, as the field of that name; what cannot be written as JSON is left out.
+    ///
+    /// ```
+    /// let sold_out = dbos::HttpError::new(409, "sold out").with_data(["nut", "bolt"]);
+    /// assert_eq!(sold_out.data, Some(serde_json::json!(["nut", "bolt"])));
+    /// ```
+    pub fn with_data(self, data: impl Serialize) -> Self {
+        Self { data: serde_json::to_value(data).ok(), ..self }
     }
 
     /// A 500 that keeps `detail` from the caller and writes it to the log.
@@ -55,6 +73,15 @@ impl HttpError {
     /// Looks for an error with a status of its own in `error` and everything it came from.
     pub(crate) fn from_chain(error: &(dyn StdError + 'static)) -> Self {
         sources(error).find_map(told).unwrap_or_else(|| Self::internal(chain(error)))
+    }
+
+    /// An answer that somebody else made, in our shape.
+    pub(crate) async fn of_response(response: Response) -> Self {
+        let status = response.status().as_u16();
+        match body::read(response.into_body(), LARGEST_BODY).await {
+            Ok(words) => Self::new(status, String::from_utf8_lossy(&words).into_owned()),
+            Err(error) => Self::internal(error.message),
+        }
     }
 
     fn status(&self) -> StatusCode {
@@ -98,6 +125,7 @@ impl From<Error> for HttpError {
             Error::ConflictingWorkflow { .. } | Error::AlreadyStarted { .. } | Error::StillRunning { .. } => {
                 Self::new(409, error.to_string())
             }
+            Error::KeyReused { .. } => Self::new(422, error.to_string()),
             Error::ShuttingDown => Self::new(503, error.to_string()),
             _ => Self::internal(chain(&error)),
         }
@@ -129,7 +157,16 @@ impl IntoResponse for HttpError {
         if let Some(detail) = &self.detail {
             tracing::error!(request_id, "a request failed: {detail}");
         }
-        let shape = Shape { status: status.as_u16(), message: &self.message, request_id };
-        (status, Json(shape)).into_response()
+        let mut response = if request::wants_page() {
+            (status, page::of_error(status, &self.message, &request_id)).into_response()
+        } else {
+            let data = self.data.as_ref();
+            let shape = Shape { status: status.as_u16(), message: &self.message, request_id, data };
+            (status, Json(shape)).into_response()
+        };
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

@@ -17,12 +17,18 @@ pub(crate) struct Guard {
     /// The names allowed in `Host`; `None` allows every name.
     hosts: Option<Vec<String>>,
     trust_forwarded: bool,
+    /// Origins of other sites whose pages are let in.
+    origins: Vec<String>,
 }
 
 impl Guard {
     pub(crate) fn new(options: &ServerOptions, address: SocketAddr) -> Self {
         let restricted = address.ip().to_canonical().is_loopback() || !options.hosts.is_empty();
-        Self { hosts: restricted.then(|| options.hosts.clone()), trust_forwarded: options.trust_forwarded }
+        Self {
+            hosts: restricted.then(|| options.hosts.clone()),
+            trust_forwarded: options.trust_forwarded,
+            origins: options.allowed_origins.clone(),
+        }
     }
 
     /// Says in the error why the request is turned away.
@@ -49,6 +55,9 @@ impl Guard {
     }
 
     fn check_origin(&self, host: &Authority, headers: &HeaderMap) -> Result<(), HttpError> {
+        if text(headers, ORIGIN.as_str()).is_some_and(|origin| self.origins.iter().any(|allowed| allowed == origin)) {
+            return Ok(());
+        }
         let site = text(headers, "sec-fetch-site").unwrap_or("none");
         if !matches!(site, "same-origin" | "none") {
             return Err(forbidden("a page from another site may not do this"));

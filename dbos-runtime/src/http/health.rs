@@ -5,11 +5,16 @@ use std::time::Duration;
 use axum::response::IntoResponse;
 
 use super::HttpError;
+use super::access::Access;
+use super::limits::RouteOptions;
 use super::route::{Answered, Route, RouteRequest};
 use crate::context::engine;
 
 /// How long the database may take to answer a process that is ready.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whoever watches the process need not be known.
+const UNASKED: RouteOptions = RouteOptions { access: Access::Unasked, ..RouteOptions::DEFAULT };
 
 /// The same paths on every server of ours; a program's own routes may not have them.
 pub(super) static ROUTES: [Route; 2] = [
@@ -21,6 +26,7 @@ pub(super) static ROUTES: [Route; 2] = [
         file: file!(),
         line: line!(),
         handler: alive,
+        options: UNASKED,
     },
     Route {
         method: "GET",
@@ -30,6 +36,7 @@ pub(super) static ROUTES: [Route; 2] = [
         file: file!(),
         line: line!(),
         handler: ready,
+        options: UNASKED,
     },
 ];
 

@@ -4,6 +4,7 @@
 //! A program that has an axum application of its own merges [`router`] into it instead of letting
 //! [`serve`](crate::serve) run.
 
+pub(crate) mod access;
 pub(crate) mod admin;
 pub(crate) mod arguments;
 mod body;
@@ -13,7 +14,10 @@ mod framing;
 mod guard;
 mod head;
 mod health;
+pub(crate) mod keyed;
+pub(crate) mod limits;
 mod options;
+mod page;
 pub(crate) mod path;
 mod query;
 mod reply;
@@ -25,14 +29,16 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 
 pub use axum::response::{Html, IntoResponse, Response};
 pub use bytes::Bytes;
 
+pub use crate::caller::Identity;
 pub use error::HttpError;
 pub use options::ServerOptions;
 pub use reply::{Redirect, Reply};
-pub use request::{header, peer, request_id};
+pub use request::{bearer_token, header, peer, request_id};
 pub use route::router;
 
 /// The code in the guide compiles.

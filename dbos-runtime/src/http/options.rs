@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::body::LARGEST_BODY;
+
 /// Options of the HTTP server.
 ///
 /// ```
@@ -29,6 +31,15 @@ pub struct ServerOptions {
     pub idle_deadline: Duration,
     /// How long a client may take no byte of an answer that is ready; 30 s.
     pub write_deadline: Duration,
+    /// How long a route that says nothing itself may take to answer; no time is no limit, and the default.
+    pub answer_deadline: Duration,
+    /// The largest body of a request, in bytes, for a route that says nothing itself; 1 MiB.
+    pub max_body_bytes: usize,
+    /// The origins of other sites whose pages may call the routes, as `https://shop.example`; none. They get the headers
+    /// that browsers ask for (CORS), without cookies.
+    pub allowed_origins: Vec<String>,
+    /// Whether answers are compressed for clients that take it; they are not.
+    pub compress: bool,
     /// How long open requests may go on once the server is asked to stop; 30 s.
     pub drain: Duration,
     /// How many connections are served at a time; 1024. More wait until one closes.
@@ -46,6 +57,10 @@ impl Default for ServerOptions {
             body_deadline: Duration::from_secs(30),
             idle_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_secs(30),
+            answer_deadline: Duration::ZERO,
+            max_body_bytes: LARGEST_BODY,
+            allowed_origins: Vec::new(),
+            compress: false,
             drain: Duration::from_secs(30),
             max_connections: 1024,
         }

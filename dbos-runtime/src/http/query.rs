@@ -1,12 +1,13 @@
 //! The part of a URI after `?`, and percent-encoding.
 
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 
 use super::HttpError;
 use super::text::Text;
 
 /// The names and values of a query, decoded, in the order they were sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {

@@ -1,12 +1,14 @@
 //! The request that is being answered, for code that is not handed it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
-use crate::caller::Caller;
-use crate::id::random_id;
+use super::HttpError;
+use super::trace::{self, TRACEPARENT};
+use crate::caller::{Caller, RequestNote};
+use crate::id::{check_key, random_id};
 
 tokio::task_local! {
     static CURRENT: Arc<Current>;
@@ -16,7 +18,7 @@ tokio::task_local! {
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// The header that carries the id of the workflow that the request is, or the first that it started.
-const WORKFLOW_ID: &str = "dbos-workflow-id";
+pub(crate) const WORKFLOW_ID: &str = "dbos-workflow-id";
 
 /// The headers with which a caller makes a repeated request harmless: DBOS's own, and the one that
 /// other services use. The first counts.
@@ -33,22 +35,40 @@ pub(crate) struct Current {
     method: Method,
     path: String,
     headers: HeaderMap,
-    key: Mutex<Option<String>>,
+    traceparent: String,
     caller: Arc<Caller>,
 }
 
 impl Current {
     pub(crate) fn new(peer: Option<SocketAddr>, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let id = text(REQUEST_ID).filter(|id| is_plain(id)).map_or_else(random_id, str::to_owned);
+        let traceparent = trace::continued(text(TRACEPARENT));
+        let note = RequestNote {
+            id: Some(id.clone()),
+            method: Some(method.to_string()),
+            path: Some(uri.path().to_owned()),
+            traceparent: Some(traceparent.clone()),
+            fingerprint: None,
+        };
         Self {
-            id: text(REQUEST_ID).filter(|id| is_plain(id)).map_or_else(random_id, str::to_owned),
+            id,
             peer,
             method: method.clone(),
             path: uri.path().to_owned(),
             headers: headers.clone(),
-            key: Mutex::new(IDEMPOTENCY_KEYS.into_iter().find_map(text).map(str::to_owned)),
-            caller: Arc::default(),
+            traceparent,
+            caller: Arc::new(Caller::new(note)),
         }
+    }
+
+    /// The headers that every answer to it carries.
+    pub(crate) fn answer_headers(&self) -> [(HeaderName, HeaderValue); 2] {
+        let value = |text: &str| HeaderValue::from_str(text).expect("what is echoed is checked or made here");
+        [
+            (HeaderName::from_static(REQUEST_ID), value(&self.id)),
+            (HeaderName::from_static(TRACEPARENT), value(&self.traceparent)),
+        ]
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -88,9 +108,44 @@ pub(crate) fn workflow_header() -> Option<(HeaderName, HeaderValue)> {
     Some((HeaderName::from_static(WORKFLOW_ID), HeaderValue::try_from(started).ok()?))
 }
 
-/// The idempotency key of the current request, for whoever asks first: one key names one workflow.
-pub(crate) fn take_idempotency_key() -> Option<String> {
-    CURRENT.try_with(|current| current.key.lock().unwrap_or_else(PoisonError::into_inner).take()).ok().flatten()
+/// Whether the current request would rather have a page than JSON: a browser that shows what it gets.
+pub(crate) fn wants_page() -> bool {
+    let Some(accept) = header("accept") else { return false };
+    quality(&accept, "text/html") > quality(&accept, "application/json")
+}
+
+/// How much `accept` wants `kind`, by its name and in thousandths; `*/*` wants nothing in particular.
+fn quality(accept: &str, kind: &str) -> u16 {
+    let wanted = accept.split(',').filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts.next()?.eq_ignore_ascii_case(kind);
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1000), thousandths);
+        named.then_some(weight?)
+    });
+    wanted.max().unwrap_or(0)
+}
+
+/// `0.8` is 800.
+fn thousandths(weight: &str) -> Option<u16> {
+    let weight: f32 = weight.parse().ok()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
+    (0.0..=1.0).contains(&weight).then_some((weight * 1000.0) as u16)
+}
+
+/// The idempotency key among `headers`.
+///
+/// # Errors
+///
+/// 400 if it is given twice, or could not be the id of a workflow.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, HttpError> {
+    let Some(name) = IDEMPOTENCY_KEYS.into_iter().find(|name| headers.contains_key(*name)) else { return Ok(None) };
+    let mut values = headers.get_all(name).iter();
+    let key = values.next().and_then(|value| value.to_str().ok());
+    let Some(key) = key.filter(|_| values.next().is_none()) else {
+        return Err(HttpError::new(400, format!("the header `{name}` holds one key, of plain ASCII")));
+    };
+    check_key(name, key)?;
+    Ok(Some(key.to_owned()))
 }
 
 /// The address the current request came from; `None` outside a request.
@@ -112,4 +167,12 @@ pub fn request_id() -> Option<String> {
 #[must_use]
 pub fn header(name: &str) -> Option<String> {
     CURRENT.try_with(|current| current.headers.get(name)?.to_str().ok().map(str::to_owned)).ok().flatten()
+}
+
+/// The token in `Authorization: Bearer …` of the current request; `None` if there is none.
+#[must_use]
+pub fn bearer_token() -> Option<String> {
+    let header = header("authorization")?;
+    let (scheme, token) = header.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.to_owned())
 }

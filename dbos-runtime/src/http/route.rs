@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,16 +12,22 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
+use futures_util::FutureExt;
 
+use super::access::{Authenticator, authenticator};
+use super::limits::{Limits, RouteOptions};
 use super::path::Pattern;
 use super::request::{self, Current};
 use super::{HttpError, health, service};
+use crate::caller::caller;
+use crate::dbos::DBOS;
 use crate::{Error, Result};
 
 /// What a route's handler is handed: the request, and the path it was declared with.
 #[derive(Debug)]
 pub struct RouteRequest {
     pub(crate) pattern: Arc<Pattern>,
+    pub(crate) largest_body: usize,
     pub(crate) request: Request,
 }
 
@@ -44,6 +51,8 @@ pub struct Route {
     pub line: u32,
     /// Reads the arguments, runs the function, shapes the answer.
     pub handler: fn(RouteRequest) -> Answered,
+    /// Whom it lets in, and what they may take.
+    pub options: RouteOptions,
 }
 
 inventory::collect!(Route);
@@ -73,7 +82,9 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 /// `/dbos-healthz` and `/dbos-readyz`, which tell whether the process lives and whether it should be
 /// sent requests.
 ///
-/// It answers 405 with `Allow` on its own paths and leaves every other path to you.
+/// It answers 405 with `Allow` on its own paths and leaves every other path to you. Arguments, answers, idempotency,
+/// authentication, the options of routes, request ids, traces and panics are as behind [`serve`](crate::serve); deadlines,
+/// the strict reading of requests, and keeping other sites' pages out are your server's.
 ///
 /// # Errors
 ///
@@ -83,23 +94,41 @@ pub fn router() -> Result<Router> {
     router_with_health(routes())
 }
 
+impl DBOS {
+    /// As [`http::router`](crate::http::router): every route, to merge into an axum application of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`http::router`](crate::http::router).
+    pub fn router() -> Result<Router> {
+        router()
+    }
+}
+
 pub(crate) fn router_with_health(routes: Vec<&'static Route>) -> Result<Router> {
     router_of(&health::ROUTES.iter().chain(routes).collect::<Vec<_>>())
 }
 
 pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {
+    let authenticator = authenticator()?;
     let mut claimed: BTreeMap<(String, &str), &Route> = BTreeMap::new();
     let mut by_path: BTreeMap<String, MethodRouter> = BTreeMap::new();
     for route in routes {
-        let pattern = Arc::new(Pattern::parse(route.path).map_err(|reason| route.refused(&reason))?);
+        let pattern = Pattern::parse(route.path).map_err(|reason| route.refused(&reason))?;
         let method = method_filter(route)?;
-        for spelling in pattern.spellings() {
+        if route.options.access.needs_authenticator() && authenticator.is_none() {
+            return Err(
+                route.refused("nobody could be let in; say who asks in an `async fn` with `#[dbos::authenticator]`")
+            );
+        }
+        let served = Served { route, pattern: Arc::new(pattern), limits: Limits::of(route.options), authenticator };
+        for spelling in served.pattern.spellings() {
             if let Some(first) = claimed.insert((spelling.clone(), route.method), route) {
                 return Err(duplicate(first, route));
             }
             let methods =
                 by_path.remove(&spelling).unwrap_or_else(|| MethodRouter::new().fallback(service::method_not_allowed));
-            by_path.insert(spelling, methods.on(method, handler(route, Arc::clone(&pattern))));
+            by_path.insert(spelling, methods.on(method, handler(served.clone())));
         }
     }
     Ok(by_path.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods)))
@@ -120,19 +149,42 @@ fn method_filter(route: &Route) -> Result<MethodFilter> {
         .ok_or_else(|| route.refused(&format!("`{}` is no HTTP method", route.method)))
 }
 
-fn handler(
+/// A route with all that answering takes.
+#[derive(Clone)]
+struct Served {
     route: &'static Route,
     pattern: Arc<Pattern>,
+    limits: Limits,
+    authenticator: Option<&'static Authenticator>,
+}
+
+fn handler(
+    served: Served,
 ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone + Send + Sync + 'static {
     move |request| {
-        let pattern = Arc::clone(&pattern);
+        let served = served.clone();
         Box::pin(in_request(request, move |request| async move {
-            let answer = (route.handler)(RouteRequest { pattern, request }).await;
+            let limit = served.limits.timeout(&request);
+            let answer = AssertUnwindSafe(served.limits.within(limit, served.answer(request))).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| Err(HttpError::internal("the handler panicked")));
             let mut response = answer.unwrap_or_else(IntoResponse::into_response);
             response.headers_mut().extend(request::workflow_header());
-            response.extensions_mut().insert(DeclaredPath(route.path));
+            response.extensions_mut().insert(DeclaredPath(served.route.path));
             response
         }))
+    }
+}
+
+impl Served {
+    /// Who asks, whether that is allowed, whether the request can be what it says it is; only then its handler.
+    async fn answer(&self, request: Request) -> Result<Response, HttpError> {
+        self.route.options.access.admit(self.authenticator).await?;
+        let key = request::idempotency_key(request.headers())?;
+        if let Some(caller) = caller() {
+            caller.set_key(key);
+        }
+        let (pattern, largest_body) = (Arc::clone(&self.pattern), self.limits.largest_body(&request));
+        (self.route.handler)(RouteRequest { pattern, largest_body, request }).await
     }
 }
 
@@ -143,5 +195,8 @@ async fn in_request<F: Future<Output = Response>>(request: Request, answer: impl
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let current = Current::new(peer, request.method(), request.uri(), request.headers());
-    Arc::new(current).scope(answer(request)).await
+    let current = Arc::new(current);
+    let mut response = Arc::clone(&current).scope(answer(request)).await;
+    response.headers_mut().extend(current.answer_headers());
+    response
 }

@@ -23,7 +23,6 @@ use tokio::time::{Instant, timeout};
 
 use super::ServerOptions;
 use super::framing::{Answering, Framed, Shared};
-use super::guard::Guard;
 use super::head::MOST_HEADERS;
 use super::service::Service;
 use crate::{Error, Result, clock};
@@ -66,7 +65,7 @@ impl Server {
     pub(crate) async fn run(self, router: Router, stop: impl Future<Output = ()>, drain: Duration) -> Instant {
         let Self { listener, address, options } = self;
         let room = Arc::new(Semaphore::new(options.max_connections));
-        let service = Service::new(router, Guard::new(&options, address));
+        let service = Service::new(router, &options, address);
         let (stopping, stopped) = watch::channel(false);
         let options = Arc::new(options);
         let mut connections = JoinSet::new();

@@ -8,33 +8,50 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, Request};
+use axum::http::{HeaderName, HeaderValue, Method, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower::ServiceExt;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::HttpError;
 use super::guard::Guard;
 use super::head::Refusal;
-use super::request::{Current, REQUEST_ID};
+use super::limits::ServerLimits;
+use super::request::{Current, REQUEST_ID, WORKFLOW_ID};
 use super::route::DeclaredPath;
+use super::trace::TRACEPARENT;
+use super::{HttpError, ServerOptions};
 
 /// A router with everything around it that a server on a port needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     router: Router,
     guard: Guard,
+    limits: ServerLimits,
 }
 
 impl Service {
-    pub(crate) fn new(router: Router, guard: Guard) -> Self {
-        let router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
-        Self { router, guard }
+    pub(crate) fn new(router: Router, options: &ServerOptions, address: SocketAddr) -> Self {
+        let mut router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+        if options.compress {
+            router = router.layer(CompressionLayer::new());
+        }
+        if !options.allowed_origins.is_empty() {
+            router = router.layer(cors(&options.allowed_origins));
+        }
+        Self { router, guard: Guard::new(options, address), limits: ServerLimits::new(options) }
     }
 
     /// Answers a request that came from `socket`; one that is `refused` is told why, whatever it says.
-    pub(crate) async fn answer(self, request: Request<Body>, socket: SocketAddr, refused: Option<Refusal>) -> Response {
+    pub(crate) async fn answer(
+        self,
+        mut request: Request<Body>,
+        socket: SocketAddr,
+        refused: Option<Refusal>,
+    ) -> Response {
         let started = Instant::now();
+        request.extensions_mut().insert(self.limits);
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let current = Arc::new(Current::new(self.guard.peer(socket, headers), method, uri, headers));
         let admitted = match refused {
@@ -50,11 +67,21 @@ impl Service {
         };
         let mut response = Arc::clone(&current).scope(answer).await;
 
-        let id = HeaderValue::from_str(current.id()).expect("ids are checked or made here");
-        response.headers_mut().insert(REQUEST_ID, id);
+        response.headers_mut().extend(current.answer_headers());
         log(&current, &response, started);
         response
     }
+}
+
+/// What pages of these origins may do: everything but send cookies.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
+    let exposed = [REQUEST_ID, TRACEPARENT, WORKFLOW_ID].map(HeaderName::from_static);
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(exposed)
 }
 
 /// Runs the route; its panic is an answer too.

@@ -130,7 +130,8 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
         Some((step, recorded)) => format!("after step {step}, `{}`", recorded.name),
         None => "from its beginning".to_owned(),
     };
-    telemetry::workflow(&claimed.workflow, &claimed.name)
+    let provenance = executor.store.provenance(&claimed.workflow).await?;
+    telemetry::workflow(&claimed.workflow, &claimed.name, provenance.trace_id())
         .in_scope(|| tracing::info!(from, "recovering workflow; it goes on {place}"));
     spawn(
         executor,
@@ -140,6 +141,7 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
             definition,
             inputs: claimed.inputs.unwrap_or_else(|| "null".to_owned()),
             deadline_ms: claimed.deadline_ms,
+            provenance,
             history,
         },
     );

@@ -6,6 +6,7 @@ pub(crate) mod connection;
 mod migrate;
 pub(crate) mod notify;
 mod pool;
+mod provenance;
 pub(crate) mod retry;
 pub(crate) mod sql;
 mod trouble;

@@ -9,6 +9,7 @@ use super::connection::Isolation;
 use super::sql::{Row, Statement};
 use super::writer::Write;
 use super::{PORTABLE, Store, within};
+use crate::caller::Provenance;
 
 /// A workflow about to run in this process.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Start {
     pub(crate) timeout_ms: Option<i64>,
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) parent: Option<String>,
+    /// On whose behalf it runs.
+    pub(crate) provenance: Provenance,
 }
 
 /// The step of a parent that starts a child.
@@ -82,9 +85,11 @@ fn on_postgres(batch: &[Start]) -> Statement {
         "WITH input AS (
            SELECT *
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
+                         $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
+                         $14::text[], $15::text[])
                AS input (workflow_uuid, name, inputs, executor_id, application_name, application_version, creator_xid,
-                         parent_workflow_id, now_ms, timeout_ms, deadline_ms)
+                         parent_workflow_id, now_ms, timeout_ms, deadline_ms, authenticated_user,
+                         authenticated_roles, assumed_role, request)
          ), known AS (
            SELECT executor_id
              FROM dbos_rust.executors
@@ -94,9 +99,11 @@ fn on_postgres(batch: &[Start]) -> Statement {
            INSERT INTO dbos.workflow_status
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
+                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization, authenticated_user,
+                   authenticated_roles, assumed_role, request)
            SELECT workflow_uuid, 'PENDING', name, executor_id, application_name, application_version, creator_xid,
-                  creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms, deadline_ms, 1, 0, 'portable_json'
+                  creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms, deadline_ms, 1, 0, 'portable_json',
+                  authenticated_user, authenticated_roles, assumed_role, request
              FROM input
              JOIN known USING (executor_id)
             ORDER BY workflow_uuid
@@ -122,6 +129,10 @@ fn on_postgres(batch: &[Start]) -> Statement {
     .bind(ints(|start| Some(start.now_ms)))
     .bind(ints(|start| start.timeout_ms))
     .bind(ints(|start| start.deadline_ms))
+    .bind(texts(|start| start.provenance.user.clone()))
+    .bind(texts(|start| start.provenance.roles_text()))
+    .bind(texts(|start| start.provenance.assumed_role.clone()))
+    .bind(texts(|start| start.provenance.request_text()))
 }
 
 fn status_row(start: &Start) -> Statement {
@@ -129,8 +140,9 @@ fn status_row(start: &Start) -> Statement {
         "INSERT INTO dbos.workflow_status
                 (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                  creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                 workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
-         SELECT $1, 'PENDING', $2, executor_id, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 0, $11
+                 workflow_deadline_epoch_ms, recovery_attempts, priority, serialization, authenticated_user,
+                 authenticated_roles, assumed_role, request)
+         SELECT $1, 'PENDING', $2, executor_id, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 0, $11, $12, $13, $14, $15
            FROM dbos_rust.executors
           WHERE executor_id = $3
          ON CONFLICT (workflow_uuid) DO NOTHING
@@ -147,6 +159,10 @@ fn status_row(start: &Start) -> Statement {
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
     .bind(PORTABLE)
+    .bind(start.provenance.user.clone())
+    .bind(start.provenance.roles_text())
+    .bind(start.provenance.assumed_role.clone())
+    .bind(start.provenance.request_text())
 }
 
 fn input_row(start: &Start) -> Statement {
@@ -237,9 +253,10 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
            INSERT INTO dbos.workflow_status
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization)
+                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization, authenticated_user,
+                   authenticated_roles, assumed_role, request)
            SELECT $1, 'PENDING', $2, known.executor_id, $5, $6, $7, $7, fence.workflow_uuid, $10, $10, $11, $12, 1, 0,
-                  'portable_json'
+                  'portable_json', $14, $15, $16, $17
              FROM fence
             CROSS JOIN known
            ON CONFLICT (workflow_uuid) DO NOTHING
@@ -270,4 +287,8 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
     .bind(parent.step)
+    .bind(start.provenance.user.clone())
+    .bind(start.provenance.roles_text())
+    .bind(start.provenance.assumed_role.clone())
+    .bind(start.provenance.request_text())
 }

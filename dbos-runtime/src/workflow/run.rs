@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
 use super::foreign::reporting_foreign_waits;
+use crate::caller::Provenance;
 use crate::clock::Activity;
 use crate::codec::{Encoded, engine_error};
 use crate::context::{Run, in_run};
@@ -32,6 +33,7 @@ pub(crate) struct Execution {
     pub(crate) definition: &'static dyn AnyWorkflow,
     pub(crate) inputs: String,
     pub(crate) deadline_ms: Option<i64>,
+    pub(crate) provenance: Provenance,
     /// What earlier executions recorded; empty for a fresh one, which therefore reads nothing.
     pub(crate) history: History,
 }
@@ -70,12 +72,13 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
     }
     let signal = Arc::clone(signal);
     let name = (execution.definition.function().name)();
-    let span = telemetry::workflow(&execution.workflow, name);
+    let span = telemetry::workflow(&execution.workflow, name, execution.provenance.trace_id());
     let run = Run::new(
         Arc::clone(executor),
         execution.workflow.clone(),
         execution.owner.clone(),
         execution.deadline_ms,
+        execution.provenance,
         Arc::clone(&signal),
         Arc::clone(&activity),
         execution.history,

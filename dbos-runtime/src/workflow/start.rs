@@ -7,7 +7,7 @@ use tracing::Instrument;
 
 use super::call::Request;
 use super::run::{Execution, spawn};
-use crate::caller::note_started;
+use crate::caller::{Provenance, caller};
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::{millis, pause};
 use crate::codec::{engine_error, read_engine_error};
@@ -42,14 +42,10 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
     let workflow = match &request.child {
         Some(point) => start_child(&executor, &request, point, inputs).await?,
         None => {
-            let id = request.id.clone().unwrap_or_else(random_id);
-            let row = row(&executor, &request, id, inputs, None);
-            let started = tokio::select! {
-                started = start_outside(&executor, &request, row) => started?,
+            tokio::select! {
+                started = start_outside(&executor, &request, inputs) => started?,
                 () = pause(PATIENCE) => return Err(out_of_reach()),
-            };
-            note_started(&started);
-            started
+            }
         }
     };
     Ok((executor, workflow))
@@ -63,7 +59,14 @@ fn out_of_reach() -> Error {
     }
 }
 
-fn row(executor: &Executor, request: &Request, id: String, inputs: String, parent: Option<&Point>) -> Start {
+fn row(
+    executor: &Executor,
+    request: &Request,
+    id: String,
+    inputs: String,
+    parent: Option<&Point>,
+    provenance: Provenance,
+) -> Start {
     let now_ms = executor.clock.now_ms();
     let timeout = request.timeout.or(request.workflow.options().timeout);
     let own_deadline_ms = timeout.map(|timeout| now_ms.saturating_add(millis(timeout)));
@@ -81,17 +84,42 @@ fn row(executor: &Executor, request: &Request, id: String, inputs: String, paren
         // A child may not outlive what its parent has left.
         deadline_ms: own_deadline_ms.into_iter().chain(inherited_ms).min(),
         parent: parent.map(|point| point.run.workflow.clone()),
+        provenance,
     }
 }
 
-async fn start_outside(executor: &Arc<Executor>, request: &Request, row: Start) -> Result<String> {
-    let workflow = row.workflow.clone();
+/// Starts it under its own id, else under the idempotency key of the request that is being answered.
+async fn start_outside(executor: &Arc<Executor>, request: &Request, inputs: String) -> Result<String> {
+    let caller = caller();
+    let key = caller.as_ref().filter(|_| request.id.is_none()).and_then(|caller| caller.take_key());
+    let workflow = request.id.clone().or_else(|| key.clone()).unwrap_or_else(random_id);
+    let provenance = caller.as_ref().map(|caller| caller.provenance()).unwrap_or_default();
+    let row = row(executor, request, workflow.clone(), inputs, None, provenance);
     match create(executor, request, row.clone(), None).await? {
         Created::Running => {}
-        Created::Existing(existing) => attach(&existing, &row, request.id_reuse)?,
+        Created::Existing(existing) => {
+            attach(&existing, &row, request.id_reuse)?;
+            if key.is_some() {
+                check_same_request(executor, &row).await?;
+            }
+        }
         Created::NotMine => unreachable!("only a parent can be lost"),
     }
+    if let Some(caller) = caller {
+        caller.note_started(&workflow);
+    }
     Ok(workflow)
+}
+
+/// Refuses a key that was used for a request with another content: whoever sends that expects another answer.
+async fn check_same_request(executor: &Executor, called: &Start) -> Result<()> {
+    let first = executor.store.provenance(&called.workflow).await?.request;
+    match (first, &called.provenance.request) {
+        (Some(first), Some(second)) if !first.may_be(second) => {
+            Err(Error::KeyReused { workflow: called.workflow.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What became of an attempt to make a workflow.
@@ -184,6 +212,7 @@ fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row
             definition,
             inputs: row.inputs,
             deadline_ms: row.deadline_ms,
+            provenance: row.provenance,
             history: History::new(),
         },
     );
@@ -194,7 +223,8 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
         return recorded_child(point, recorded.child, recorded.error).await;
     }
     let derived = child_id(&point.run.workflow, point.step);
-    let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point));
+    let provenance = point.run.provenance.for_child();
+    let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point), provenance);
     let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
     loop {
         let existing = match create(executor, request, row.clone(), Some(parent.clone())).await {

@@ -137,6 +137,30 @@ pub(in crate::app) static KEYS: &[Key] = &[
         meaning: "how many connections are served at a time; more wait",
     },
     Key {
+        name: "max_body_bytes",
+        also: &[],
+        field: Field::Size(|to| &mut to.server.max_body_bytes, 1..=1_073_741_824),
+        meaning: "the largest body of a request, for routes that say nothing themselves",
+    },
+    Key {
+        name: "answer_deadline_seconds",
+        also: &[],
+        field: Field::Seconds(|to| &mut to.server.answer_deadline, 0..=DAY_S),
+        meaning: "how long routes that say nothing themselves may take to answer; 0 is no limit",
+    },
+    Key {
+        name: "allowed_origins",
+        also: &[],
+        field: Field::Texts(|to| &mut to.server.allowed_origins),
+        meaning: "the origins of other sites whose pages may call the routes, as `https://shop.example`",
+    },
+    Key {
+        name: "compress",
+        also: &[],
+        field: Field::Switch(|to| &mut to.server.compress),
+        meaning: "whether answers are compressed for clients that take it",
+    },
+    Key {
         name: "header_deadline_seconds",
         also: &[],
         field: Field::Seconds(|to| &mut to.server.header_deadline, 1..=DAY_S),

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::{TestServer, route};
+use crate::http::limits::RouteOptions;
 use crate::http::route::{Route, router_of, router_with_health};
 use crate::http::{Html, HttpError, IntoResponse, Redirect, Reply};
 use crate::{Error, Result};
@@ -189,6 +190,41 @@ async fn an_error_is_answered_in_one_shape_and_keeps_its_secrets() {
 }
 
 #[tokio::test]
+async fn a_browser_is_shown_a_page_and_a_program_reads_json() {
+    let server = TestServer::start(&[
+        route!("GET", "/told", |a| Err::<(), _>(HttpError::new(409, "<b>sold</b> & \"out\"").with_data([1, 2]))),
+        route!("GET", "/hidden", |a| Err::<(), _>("password is hunter2".to_owned())),
+    ])
+    .await;
+    let ask = async |path: &str, accept: &str| {
+        server.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n")).await
+    };
+
+    for accept in [
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "application/json;q=0.5, text/html;q=0.6",
+        "TEXT/HTML",
+    ] {
+        let page = ask("/told", accept).await;
+        assert_eq!((page.status, page.header("content-type")), (409, Some("text/html; charset=utf-8")), "{accept}");
+        assert!(page.body.contains("&lt;b&gt;sold&lt;/b&gt; &amp; &quot;out&quot;"), "{}", page.body);
+        assert!(page.body.contains(page.header("x-request-id").expect("an id")), "{}", page.body);
+        assert!(page.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
+    }
+    for accept in ["*/*", "application/json", "application/json, text/html", "text/html;q=0, */*", "text/html;q=x", ""]
+    {
+        let told = ask("/told", accept).await;
+        assert_eq!(told.message(), "<b>sold</b> & \"out\"", "{accept}");
+        let told: serde_json::Value = serde_json::from_str(&told.body).expect("JSON");
+        assert_eq!(told["data"], serde_json::json!([1, 2]), "{accept}");
+    }
+    let hidden = ask("/hidden", "text/html").await;
+    assert!(hidden.body.contains("Internal Server Error") && !hidden.body.contains("hunter2"), "{}", hidden.body);
+    let missing = ask("/nope", "text/html").await;
+    assert!(missing.status == 404 && missing.body.contains("<h1>404 Not Found</h1>"), "{}", missing.body);
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods_are_told_apart() {
     let server = TestServer::start(&[
         route!("GET", "/thing/:id", |a| "got"),
@@ -222,6 +258,7 @@ fn a_route_that_is_claimed_twice_is_refused_naming_both_places() {
                 file: "shop.rs",
                 line: if path == first { 1 } else { 2 },
                 handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+                options: RouteOptions::DEFAULT,
             }))
         });
         let error = router_of(&routes).expect_err("a duplicate").to_string();
@@ -239,6 +276,7 @@ fn a_route_on_the_path_of_a_health_check_is_refused() {
         file: "shop.rs",
         line: 7,
         handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+        options: RouteOptions::DEFAULT,
     };
     let error = router_with_health(vec![&MINE]).expect_err("the path is taken").to_string();
     assert!(error.contains("health check") && error.contains("shop.rs:7"), "{error}");

@@ -3,6 +3,7 @@
 mod answers;
 mod binding;
 mod lifecycle;
+mod limits;
 mod protocol;
 
 use std::net::SocketAddr;
@@ -25,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A route as an attribute would register it.
 macro_rules! route {
     ($method:literal, $path:literal, |$arguments:ident| $returned:expr) => {
+        route!($method, $path, $crate::http::limits::RouteOptions::DEFAULT, |$arguments| $returned)
+    };
+    ($method:literal, $path:literal, $options:expr, |$arguments:ident| $returned:expr) => {
         &$crate::http::route::Route {
             method: $method,
             path: $path,
@@ -43,6 +47,7 @@ macro_rules! route {
                     $crate::http::respond::Respond::of(&returned).respond(returned)
                 })
             },
+            options: $options,
         }
     };
 }
