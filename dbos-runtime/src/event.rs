@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+#[cfg(feature = "http")]
+use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -213,5 +215,58 @@ async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) 
             Ok(())
         };
         at_rest(news).await?;
+    }
+}
+
+/// How many values are read at a time, and kept until they are asked for.
+#[cfg(feature = "http")]
+const PAGE: i64 = 16;
+
+/// Every value that `workflow` publishes under `key` after the step `after`, with the step that published it; ends when
+/// the workflow is over, or the engine stops.
+///
+/// # Errors
+///
+/// [`Error::InvalidKey`] for an id or key that cannot be one.
+#[cfg(feature = "http")]
+pub(crate) fn published(
+    executor: Arc<Executor>,
+    workflow: String,
+    key: &'static str,
+    after: i64,
+) -> Result<impl Stream<Item = (i64, String)> + Send> {
+    check_key("workflow id", &workflow)?;
+    check_key("event key", key)?;
+    let pages = stream::unfold((executor, workflow, after), move |(executor, workflow, after)| async move {
+        let page = next_page(&executor, &workflow, key, after).await?;
+        let last = page.last().map_or(after, |(step, _)| *step);
+        Some((stream::iter(page), (executor, workflow, last)))
+    });
+    Ok(pages.flatten())
+}
+
+/// The next values, once there are some; `None` if there will be no more.
+#[cfg(feature = "http")]
+async fn next_page(executor: &Executor, workflow: &str, key: &str, after: i64) -> Option<Vec<(i64, String)>> {
+    let set = executor.wakeups.subscribe(Fact::Event { workflow: workflow.to_owned(), key: key.to_owned() });
+    let ended = executor.wakeups.subscribe(Fact::Ended { workflow: workflow.to_owned() });
+    loop {
+        let (next, end) = (set.next(), ended.next());
+        let published = executor.store.published(workflow, key, after, PAGE).await;
+        match published {
+            Ok(published) if !published.values.is_empty() => return Some(published.values),
+            Ok(published) if published.is_over => return None,
+            Ok(_) => executor.take_over(),
+            Err(error) => {
+                tracing::warn!(workflow, "a reader of events is cut off: {error}");
+                return None;
+            }
+        }
+        tokio::select! {
+            () = next => {}
+            () = end => {}
+            () = pause(executor.poll_interval) => {}
+            () = executor.closed() => return None,
+        }
     }
 }

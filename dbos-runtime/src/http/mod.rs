@@ -26,6 +26,7 @@ pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod server;
 mod service;
+mod sse;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -40,6 +41,7 @@ pub use options::ServerOptions;
 pub use reply::{Redirect, Reply};
 pub use request::{bearer_token, header, peer, request_id};
 pub use route::router;
+pub use sse::{Sse, SseEvent, last_event_id};
 
 /// The code in the guide compiles.
 #[cfg(doctest)]

@@ -88,8 +88,8 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 ///
 /// # Errors
 ///
-/// [`Error::Duplicate`] if two functions claim one method and path, naming both;
-/// [`Error::Configuration`] if a path cannot be read.
+/// [`Error::Duplicate`] if two functions claim one method and path, or to be the authenticator, naming both;
+/// [`Error::Configuration`] if a path cannot be read, or a route wants a user and nothing says who asks.
 pub fn router() -> Result<Router> {
     router_with_health(routes())
 }
@@ -163,19 +163,22 @@ fn handler(
 ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone + Send + Sync + 'static {
     move |request| {
         let served = served.clone();
-        Box::pin(in_request(request, move |request| async move {
-            let limit = served.limits.timeout(&request);
-            let answer = AssertUnwindSafe(served.limits.within(limit, served.answer(request))).catch_unwind().await;
-            let answer = answer.unwrap_or_else(|_| Err(HttpError::internal("the handler panicked")));
-            let mut response = answer.unwrap_or_else(IntoResponse::into_response);
-            response.headers_mut().extend(request::workflow_header());
-            response.extensions_mut().insert(DeclaredPath(served.route.path));
-            response
-        }))
+        Box::pin(in_request(request, move |request| async move { served.respond(request).await }))
     }
 }
 
 impl Served {
+    /// The answer, whatever happens: a panic is one too.
+    async fn respond(&self, request: Request) -> Response {
+        let limit = self.limits.timeout(&request);
+        let answer = AssertUnwindSafe(self.limits.within(limit, self.answer(request))).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_| Err(HttpError::internal("the handler panicked")));
+        let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+        response.headers_mut().extend(request::workflow_header());
+        response.extensions_mut().insert(DeclaredPath(self.route.path));
+        response
+    }
+
     /// Who asks, whether that is allowed, whether the request can be what it says it is; only then its handler.
     async fn answer(&self, request: Request) -> Result<Response, HttpError> {
         self.route.options.access.admit(self.authenticator).await?;

@@ -40,4 +40,43 @@ impl Store {
         let status = row.get::<Option<String>>("status").map_err(read)?.as_deref().and_then(Status::parse);
         Ok(if status.is_some_and(Status::is_terminal) { EventLook::Never } else { EventLook::NotYet })
     }
+
+    /// The first `limit` values under `key` after the step `after`, and whether the workflow is over. One that does not
+    /// exist may still be started.
+    #[cfg(feature = "http")]
+    pub(crate) async fn published(&self, workflow: &str, key: &str, after: i64, limit: i64) -> Result<Published> {
+        const ACTION: &str = "read the events of a workflow";
+        let statement = Statement::new(
+            "SELECT workflow.status, CAST(history.function_id AS BIGINT) AS function_id, history.value
+               FROM dbos.workflow_status AS workflow
+               LEFT JOIN dbos.workflow_events_history AS history
+                 ON history.workflow_uuid = workflow.workflow_uuid AND history.key = $2 AND history.function_id > $3
+              WHERE workflow.workflow_uuid = $1
+              ORDER BY history.function_id
+              LIMIT $4",
+        )
+        .bind(workflow)
+        .bind(key)
+        .bind(after)
+        .bind(limit);
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let mut published = Published::default();
+        for row in &rows {
+            let read = |error| Error::database(ACTION, error);
+            let status = row.get::<Option<String>>("status").map_err(read)?.as_deref().and_then(Status::parse);
+            published.is_over = status.is_some_and(Status::is_terminal);
+            if let Some(value) = row.get::<Option<String>>("value").map_err(read)? {
+                published.values.push((row.get::<i64>("function_id").map_err(read)?, value));
+            }
+        }
+        Ok(published)
+    }
+}
+
+/// Values of an event in the order in which they were published, each with its step.
+#[cfg(feature = "http")]
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) values: Vec<(i64, String)>,
+    pub(crate) is_over: bool,
 }

@@ -10,7 +10,8 @@ use dbos_testkit::http::{Request as Ask, Response, get, post};
 use dbos_testkit::{App, Database, behaviours};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::config;
 
@@ -27,6 +28,7 @@ behaviours! { http:
     a_stranger_a_user_and_an_admin_get_401_403_and_200,
     user_and_roles_are_recorded_with_the_workflow_and_its_children,
     an_application_of_ones_own_serves_the_routes_beside_its_own,
+    a_reader_of_events_that_reconnects_misses_and_repeats_nothing,
 }
 
 /// Serves every route of this program on behalf of `app`'s engine, and gives the URL.
@@ -468,4 +470,57 @@ async fn an_application_of_ones_own_serves_the_routes_beside_its_own(database: D
     let panicked = ask("/http/panic").await;
     assert_eq!((panicked.status, panicked.body.contains("hunter2")), (500, false));
     assert_eq!(panicked.json::<serde_json::Value>()["request_id"].as_str(), panicked.header("x-request-id"));
+}
+
+const STAGE: dbos::Event<String> = dbos::Event::new("stage");
+const OTHER: dbos::Event<String> = dbos::Event::new("other");
+
+#[workflow]
+async fn staged(name: String) -> Result<()> {
+    DBOS::set_event(STAGE, "one").await?;
+    DBOS::set_event(OTHER, "not this").await?;
+    DBOS::set_event(STAGE, "two").await?;
+    pass_through(&name).await;
+    DBOS::set_event(STAGE, "three").await
+}
+
+#[step]
+async fn pass_through(name: &str) {
+    pass(name).await;
+}
+
+#[get_api("/http/stages/:id")]
+async fn stages(id: String) -> Result<http::Sse> {
+    http::Sse::of_event(id, STAGE)
+}
+
+async fn a_reader_of_events_that_reconnects_misses_and_repeats_nothing(database: Database) {
+    const FIRST: &str = "id: 1\nevent: stage\ndata: \"one\"\n\nid: 3\nevent: stage\ndata: \"two\"\n\n";
+    const REST: &str = "id: 5\nevent: stage\ndata: \"three\"\n\n";
+    let app = App::launch(config(&database)).await;
+    let url = serve(&app).await;
+    let name = unique("staged");
+    let read = |last: &str| Ask::new("GET", format!("{url}/http/stages/s-1")).header("Last-Event-ID", last).send();
+
+    // A reader that comes before the workflow, and one that sees it begin and then loses its connection.
+    let early = tokio::spawn(read(""));
+    app.run(async { DBOS::start_workflow(staged(name.clone())).workflow_id("s-1").await }).await.expect("it starts");
+    let mut lost = TcpStream::connect(url.trim_start_matches("http://")).await.expect("a connection");
+    let asked = b"GET /http/stages/s-1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    lost.write_all(asked).await.expect("the server reads");
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("\"two\"") {
+        assert!(lost.read_buf(&mut seen).await.expect("the server answers") > 0, "the stream ended early");
+    }
+    drop(lost);
+    reached(&name).await;
+    let reconnected = tokio::spawn(read("3"));
+    open(&name);
+
+    let reconnected = reconnected.await.expect("no panic").expect("an answer");
+    assert_eq!(reconnected.header("content-type"), Some("text/event-stream"));
+    assert_eq!(reconnected.body, REST);
+    assert_eq!(early.await.expect("no panic").expect("an answer").body, format!("{FIRST}{REST}"));
+    assert_eq!(read("5").await.expect("an answer").body, "");
+    assert_eq!(read("x").await.expect("an answer").status, 400);
 }

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::{TestServer, route};
+use crate::http::access::Access;
 use crate::http::limits::RouteOptions;
 use crate::http::route::{Route, router_of, router_with_health};
 use crate::http::{Html, HttpError, IntoResponse, Redirect, Reply};
@@ -280,4 +281,22 @@ fn a_route_on_the_path_of_a_health_check_is_refused() {
     };
     let error = router_with_health(vec![&MINE]).expect_err("the path is taken").to_string();
     assert!(error.contains("health check") && error.contains("shop.rs:7"), "{error}");
+}
+
+#[test]
+fn a_route_that_could_let_nobody_in_is_refused() {
+    for access in [Access::User, Access::Roles(&["admin"])] {
+        let route: &'static Route = Box::leak(Box::new(Route {
+            path: "/refunds",
+            method: "POST",
+            function: "refund",
+            module: "shop",
+            file: "shop.rs",
+            line: 7,
+            handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+            options: RouteOptions { access, ..RouteOptions::DEFAULT },
+        }));
+        let error = router_of(&[route]).expect_err("nothing says who asks").to_string();
+        assert!(error.contains("shop.rs:7") && error.contains("#[dbos::authenticator]"), "{error}");
+    }
 }

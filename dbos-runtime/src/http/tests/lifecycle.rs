@@ -1,15 +1,17 @@
 //! Deadlines, limits on connections, and the end.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::stream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::{TestServer, post, route};
-use crate::http::ServerOptions;
 use crate::http::route::Route;
 use crate::http::server::Server;
+use crate::http::{ServerOptions, Sse, SseEvent};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_mins(10);
@@ -70,6 +72,26 @@ async fn a_client_that_takes_no_bytes_is_given_up() {
     client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     // With its only connection given up, the server has nothing to wait for.
     server.stop().await;
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_events_costs_no_memory() {
+    const EVENT_BYTES: usize = 64 << 10;
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let routes: &[&Route] = &[route!("GET", "/events", |a| Sse::new(stream::repeat_with(|| {
+        MADE.fetch_add(1, Ordering::SeqCst);
+        SseEvent::new("x".repeat(EVENT_BYTES))
+    })))];
+    let server = TestServer::start_with(routes, ServerOptions { write_deadline: SHORT, ..patient() }).await;
+    let mut client = server.connect().await;
+    client.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+
+    // The client takes nothing, so in the end it is given up; by then all that was made is in the socket's buffers.
+    server.stop().await;
+
+    let made = MADE.load(Ordering::SeqCst);
+    assert!((1..1000).contains(&made), "{made} events of {EVENT_BYTES} bytes were made for a client that reads none");
     drop(client);
 }
 
