@@ -100,7 +100,7 @@ pub fn workflows(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Options
 ///
-/// - `retries = n`: further attempts after an error; 0 by default. Owned arguments are cloned for each attempt.
+/// - `retries = n`: further attempts after an error; 0 by default, and without end if it is `"unlimited"`. Owned arguments are cloned for each attempt.
 /// - `interval = "1s"`: the pause before the first retry; 1 second by default.
 /// - `backoff = 2.0`: what each further pause is multiplied by; 2 by default.
 /// - `max_interval = "1h"`: the longest pause; 1 hour by default.
@@ -274,6 +274,8 @@ pub fn authenticator(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - `migrations = "folder"`: SQL of the application's own tables, relative to its `Cargo.toml`, as
 ///   `postgres/0001_create_orders.sql` and `sqlite/0001_create_orders.sql`. It is embedded and
 ///   applied at start. After adding a file, touch the source file, as the compiler does not watch folders.
+/// - `port = 3000`, `admin_port = 3001`: where it answers unless a flag, the environment or the file says otherwise; by
+///   default on 3000, and without an admin server.
 /// - `supervise`: the program runs itself as a child and restarts it after a crash.
 ///
 /// # Example

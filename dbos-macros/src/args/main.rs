@@ -6,13 +6,17 @@ use syn::LitStr;
 use super::options;
 use crate::errors::Mistakes;
 
-const KNOWN: [&str; 3] = ["name = \"…\"", "migrations = \"migrations\"", "supervise"];
+const KNOWN: [&str; 5] =
+    ["name = \"…\"", "migrations = \"migrations\"", "port = 3000", "admin_port = 3001", "supervise"];
 
 #[derive(Default)]
 pub(crate) struct MainArgs {
     pub(crate) name: Option<LitStr>,
     /// A folder, from the package's own.
     pub(crate) migrations: Option<LitStr>,
+    /// The defaults of the two settings.
+    pub(crate) port: Option<u16>,
+    pub(crate) admin_port: Option<u16>,
     pub(crate) supervise: bool,
 }
 
@@ -23,6 +27,8 @@ impl MainArgs {
             match option.key.to_string().as_str() {
                 "name" => args.name = mistakes.keep(option.name()),
                 "migrations" => args.migrations = mistakes.keep(option.text()),
+                "port" => args.port = mistakes.keep(option.port()),
+                "admin_port" => args.admin_port = mistakes.keep(option.port()),
                 _ => args.supervise = mistakes.keep(option.flag()).is_some(),
             }
         }

@@ -86,6 +86,28 @@ impl Given {
         }
     }
 
+    /// How often something is done again: a whole number, or `"unlimited"`, which is more than anything can be counted to.
+    pub(super) fn retries(&self) -> Result<u32> {
+        match self.value()? {
+            Expr::Lit(ExprLit { lit: Lit::Str(word), .. }) if word.value() == "unlimited" => Ok(u32::MAX),
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) if number.base10_parse::<u32>().is_ok() => self.count(0),
+            other => Err(Error::new_spanned(
+                other,
+                format!("`{}` is a whole number from 0 to {}, or `\"unlimited\"`", self.key, u32::MAX),
+            )),
+        }
+    }
+
+    /// A port.
+    pub(super) fn port(&self) -> Result<u16> {
+        let value = self.value()?;
+        let port = match value {
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<u16>().ok(),
+            _ => None,
+        };
+        port.ok_or_else(|| Error::new_spanned(value, format!("`{}` is a port, from 0 to {}", self.key, u16::MAX)))
+    }
+
     /// A factor of at least 1.
     pub(super) fn factor(&self) -> Result<f64> {
         let value = self.value()?;

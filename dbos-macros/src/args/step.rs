@@ -41,7 +41,7 @@ impl StepArgs {
             }
             match key.as_str() {
                 "name" => args.name = mistakes.keep(option.name()),
-                "retries" => args.retries = mistakes.keep(option.count(0)),
+                "retries" => args.retries = mistakes.keep(option.retries()),
                 "interval" => args.interval = mistakes.keep(option.duration()),
                 "backoff" => args.backoff = mistakes.keep(option.factor()),
                 "max_interval" => args.max_interval = mistakes.keep(option.duration()),

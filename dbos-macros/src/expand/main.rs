@@ -50,6 +50,7 @@ fn expand(args: &MainArgs, function: &Function, migrations: &Migrations) -> Toke
     let (output, body) = (&function.signature.output, &function.body);
     let name = args.name.as_ref().map_or_else(binary_name, |name| quote!(#name));
     let migrations = migrations.expand(span);
+    let (port, admin_port) = (maybe(args.port), maybe(args.admin_port));
     let supervise = args.supervise;
     let started = started(output);
     quote! {
@@ -61,10 +62,19 @@ fn expand(args: &MainArgs, function: &Function, migrations: &Migrations) -> Toke
                 name: #name,
                 version: ::core::env!("CARGO_PKG_VERSION"),
                 migrations: #migrations,
+                port: #port,
+                admin_port: #admin_port,
                 supervise: #supervise,
                 started: || ::std::boxed::Box::pin(async { #started }),
             })
         }
+    }
+}
+
+fn maybe(port: Option<u16>) -> TokenStream {
+    match port {
+        Some(port) => quote!(::core::option::Option::Some(#port)),
+        None => quote!(::core::option::Option::None),
     }
 }
 

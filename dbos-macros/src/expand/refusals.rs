@@ -175,7 +175,8 @@ fn options_are_checked() {
             "write a duration as a number and a unit: `\"500ms\"`, `\"2s\"`, `\"1m\"`, `\"1h 30m\"`, `\"7d\"`",
         ),
         (step, "timeout = \"0s\"", "`timeout` must be longer than nothing"),
-        (step, "retries = -1", "`retries` is a whole number from 0 to 4294967295"),
+        (step, "retries = -1", "`retries` is a whole number from 0 to 4294967295, or `\"unlimited\"`"),
+        (step, "retries = \"often\"", "`retries` is a whole number from 0 to 4294967295, or `\"unlimited\"`"),
         (step, "retries = 3, backoff = 0.5", "`backoff` is a number from 1.0 up, for example `2.0`"),
         (step, "interval = \"1s\"", "`interval` says how to retry, but nothing is retried; add `retries = 3`"),
         (step, "retry_if = f", "`retry_if` says how to retry, but nothing is retried; add `retries = 3`"),
@@ -395,10 +396,12 @@ fn main_is_main() {
     refused(main, "", "async fn main(a: u8) {}", "`main` takes no arguments; the command line is read for you");
     refused(
         main,
-        "port = 1",
+        "prot = 1",
         "async fn main() {}",
-        "there is no option `port`; there are `name = \"…\"`, `migrations = \"migrations\"`, `supervise`",
+        "there is no option `prot`; there are `name = \"…\"`, `migrations = \"migrations\"`, `port = 3000`, `admin_port = 3001`, `supervise`",
     );
+    refused(main, "port = 70000", "async fn main() {}", "`port` is a port, from 0 to 65535");
+    refused(main, "admin_port = \"x\"", "async fn main() {}", "`admin_port` is a port, from 0 to 65535");
 }
 
 #[test]

@@ -157,7 +157,7 @@ snapshot!(
 
 snapshot!(
     a_main_function,
-    |item| super::main(quote!(name = "shop", supervise), item),
+    |item| super::main(quote!(name = "shop", port = 8082, admin_port = 8083, supervise), item),
     "async fn main() { tracing::info!(\"up\"); }"
 );
 

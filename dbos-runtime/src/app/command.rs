@@ -63,7 +63,7 @@ struct Line {
 impl CommandLine {
     /// Reads the words after the program's name; help and mistakes are printed, and end the program.
     pub(super) fn read(application: &Application, words: impl IntoIterator<Item = OsString>) -> Result<Self, ExitCode> {
-        let defaults = Settings::new(application.name);
+        let defaults = Settings::new(application);
         let parser = Line::command()
             .name(application.name)
             .bin_name(application.name)
@@ -111,6 +111,8 @@ mod tests {
             name: "shop",
             version: "1.0.0",
             migrations: Migrations::default(),
+            port: None,
+            admin_port: None,
             supervise: false,
             started: || Box::pin(async { Ok(()) }),
         };

@@ -73,6 +73,10 @@ pub struct Application {
     pub version: &'static str,
     /// The statements that make its own tables.
     pub migrations: Migrations,
+    /// Where it answers unless a setting says otherwise.
+    pub port: Option<u16>,
+    /// Where its admin server answers unless a setting says otherwise.
+    pub admin_port: Option<u16>,
     /// Whether a process that dies is started again.
     pub supervise: bool,
     /// The body of its main function: runs once the engine runs, before requests are answered.
@@ -121,8 +125,7 @@ fn obey(command: Command, application: &Application, flags: &Flags, settings: Se
 /// Reads the settings and begins logging.
 fn prepare(application: &Application, flags: &Flags) -> crate::Result<Settings> {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let mut settings = Settings::read(application.name, flags, environment)?;
-    settings.engine.migrations = application.migrations;
+    let settings = Settings::read(application, flags, environment)?;
     logging::begin(&settings)?;
     if supervise::is_supervised() {
         // The supervisor has said the rest.

@@ -26,7 +26,7 @@ const REQUESTS_SHARE: u32 = 4;
 
 /// Answers requests on a port until the process is asked to end, then shuts `engine` down.
 ///
-/// The routes are those that attributes declare. SIGTERM or Ctrl-C closes the port, lets open
+/// It says first what it answers, and where. The routes are those that attributes declare. SIGTERM or Ctrl-C closes the port, lets open
 /// requests end, and hands unfinished workflows back, all within `options.drain`; a second signal
 /// ends the process at once.
 ///
@@ -76,21 +76,21 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
         return Err(error);
     }
     engine.take_over();
-    announce(application, &engine, &ports);
     serve_on(ports, engine, drain, &shutdown).await
 }
 
-fn announce(application: &Application, engine: &Engine, ports: &Ports) {
+/// What whoever started the program wants to know first.
+fn announce(engine: &Engine, ports: &Ports) {
     let (id, version, database) = (engine.executor_id(), engine.application_version(), engine.database());
     print(&format!("Workflow executor initialized ({id}, version {version}, {database})"));
     print("HTTP endpoints supported:");
     for endpoint in listing::endpoints() {
         print(&endpoint);
     }
+    print(&format!("DBOS Server is running at {}", url(ports.server.address())));
     if let Some(admin) = &ports.admin {
-        print(&format!("Admin server: {}", url(admin.address())));
+        print(&format!("DBOS Admin Server is running at {}", url(admin.address())));
     }
-    print(&format!("{} is running at {}", application.name, url(ports.server.address())));
 }
 
 /// An address to type into a browser.
@@ -102,6 +102,7 @@ fn url(address: SocketAddr) -> String {
 }
 
 async fn serve_on(ports: Ports, engine: Engine, drain: Duration, shutdown: &Shutdown) -> Result<()> {
+    announce(&engine, &ports);
     let Ports { server, router, admin } = ports;
     let router = in_engine(router, &engine);
     let (ended, end) = oneshot::channel::<()>();

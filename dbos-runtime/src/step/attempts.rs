@@ -14,7 +14,7 @@ use crate::store::retry::random_fraction;
 /// The options of a `#[step]`.
 #[derive(Clone, Copy, Debug)]
 pub struct StepOptions {
-    /// Further attempts after the first.
+    /// Further attempts after the first; `u32::MAX` for as many as it takes.
     pub retries: u32,
     /// The pause before the first retry.
     pub interval: Duration,
@@ -35,6 +35,11 @@ impl StepOptions {
         max_interval: Duration::from_secs(3600),
         timeout: None,
     };
+
+    /// Whether another attempt may follow number `attempt`.
+    fn allow_retry(&self, attempt: u32) -> bool {
+        self.retries == u32::MAX || attempt <= self.retries
+    }
 
     /// The pause before retry number `retry` (1 is the first), without jitter.
     fn pause_before(&self, retry: u32) -> Duration {
@@ -78,7 +83,7 @@ impl Attempts {
     pub async fn finish(&self, outcome: BodyOutcome, worth_retrying: bool) -> Option<BodyOutcome> {
         let failed = matches!(&outcome, Ok(encoded) if encoded.is_error());
         let attempt = self.context.attempt.load(Ordering::SeqCst);
-        if !failed || !worth_retrying || attempt > self.options.retries {
+        if !failed || !worth_retrying || !self.options.allow_retry(attempt) {
             return Some(outcome);
         }
         let wait = self.options.pause_before(attempt);
@@ -99,5 +104,14 @@ mod tests {
         let pauses: Vec<u64> = (1..6).map(|retry| options.pause_before(retry).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 5, 5]);
         assert_eq!(options.pause_before(u32::MAX), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn retries_end_where_they_should_or_never() {
+        let limited = StepOptions { retries: 2, ..StepOptions::DEFAULT };
+        assert_eq!([1, 2, 3].map(|attempt| limited.allow_retry(attempt)), [true, true, false]);
+        let unlimited = StepOptions { retries: u32::MAX, ..StepOptions::DEFAULT };
+        // The count starts over after its end.
+        assert!([1, u32::MAX, 0].iter().all(|attempt| unlimited.allow_retry(*attempt)));
     }
 }

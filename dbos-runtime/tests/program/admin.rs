@@ -10,8 +10,8 @@ const TOKEN: &str = "correct horse battery staple";
 /// A program with an admin server: the program, its port, the admin server's port.
 fn program(environment: &[(&str, &str)]) -> (Program, u16, u16) {
     let mut program = Program::start_with(&["--port", "0", "--admin-port", "0"], environment);
-    let admin = program.admin_port();
     let port = program.port();
+    let admin = program.admin_port();
     (program, port, admin)
 }
 

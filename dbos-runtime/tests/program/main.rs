@@ -121,6 +121,8 @@ fn main() -> ExitCode {
         name: "program",
         version: "1.2.3",
         migrations: Migrations { postgres: &[], sqlite: &[] },
+        port: None,
+        admin_port: None,
         supervise: std::env::var_os(SUPERVISED).is_some(),
         started: || {
             Box::pin(async {
@@ -191,7 +193,7 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "    GET     :  /used");
     assert_eq!(program.line(), "    POST    :  /wait/:id");
     let last = program.line();
-    assert!(last.starts_with("program is running at http://localhost:"), "{last}");
+    assert!(last.starts_with("DBOS Server is running at http://localhost:"), "{last}");
 
     for signal in [Signal::TERM, Signal::INT] {
         let mut program = Program::start(&["--port", "0"]);

@@ -133,7 +133,7 @@ impl Program {
     /// The port of its admin server, once it has said it.
     pub(crate) fn admin_port(&mut self) -> u16 {
         loop {
-            if let Some((_, port)) = self.line().split_once("Admin server: http://localhost:") {
+            if let Some((_, port)) = self.line().split_once("DBOS Admin Server is running at http://localhost:") {
                 return port.parse().expect("a port");
             }
         }
@@ -142,7 +142,7 @@ impl Program {
     /// The port it serves, once it does.
     pub(crate) fn port(&mut self) -> u16 {
         loop {
-            if let Some((_, port)) = self.line().split_once(" is running at http://localhost:") {
+            if let Some((_, port)) = self.line().split_once("DBOS Server is running at http://localhost:") {
                 return port.parse().expect("a port");
             }
         }

@@ -7,7 +7,7 @@ use dbos_testkit::http::{self, Response};
 use dbos_testkit::{Database, Ledger, Process, Program, WallClock, free_port};
 
 /// What the shop prints once its page can be opened.
-pub(crate) const READY: &str = "widget-store is running at";
+pub(crate) const READY: &str = "DBOS Server is running at";
 
 /// The binary under test: Cargo's, or the one `DBOS_SHOP_BINARY` names.
 pub(crate) fn binary() -> PathBuf {

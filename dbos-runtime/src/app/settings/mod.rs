@@ -10,6 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::Application;
 use super::command::Flags;
 use super::logging::LogOptions;
 use crate::http::ServerOptions;
@@ -63,19 +64,25 @@ impl fmt::Display for Source {
 }
 
 impl Settings {
-    /// The defaults of the application `name`.
-    pub(super) fn new(name: &str) -> Self {
-        let mut engine = Config::new(name);
+    /// The defaults of the application.
+    pub(super) fn new(application: &Application) -> Self {
+        let mut engine = Config::new(application.name);
         engine.database_url = Some(engine.effective_url());
-        let (server, log) = (ServerOptions::default(), LogOptions::default());
-        let admin = AdminSettings { host: server.host.clone(), port: None, token: None };
-        Self { engine, server, admin, log, sources: BTreeMap::new() }
+        engine.migrations = application.migrations;
+        let mut server = ServerOptions::default();
+        server.port = application.port.unwrap_or(server.port);
+        let admin = AdminSettings { host: server.host.clone(), port: application.admin_port, token: None };
+        Self { engine, server, admin, log: LogOptions::default(), sources: BTreeMap::new() }
     }
 
     /// Gathers the settings; an environment variable that is empty counts as absent.
-    pub(super) fn read(name: &str, flags: &Flags, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
+    pub(super) fn read(
+        application: &Application,
+        flags: &Flags,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
         let file = File::read(flags.config.as_deref())?;
-        let mut settings = Self::new(name);
+        let mut settings = Self::new(application);
         for key in KEYS {
             if let Some((value, source)) = find(key, flags, &environment, &file) {
                 settings.set(key, &value, source)?;

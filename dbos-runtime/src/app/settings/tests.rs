@@ -4,7 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::Migrations;
 use crate::app::logging::LogFormat;
+
+const SHOP: Application = Application {
+    name: "shop",
+    version: "1.0.0",
+    migrations: Migrations { postgres: &[], sqlite: &[] },
+    port: None,
+    admin_port: None,
+    supervise: false,
+    started: || Box::pin(async { Ok(()) }),
+};
 
 fn flags(values: &[(&'static str, &str)]) -> Flags {
     Flags { values: values.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), ..Flags::default() }
@@ -16,7 +27,7 @@ fn read(flags: &Flags, environment: &[(&str, &str)], file: &str) -> Result<Setti
     fs::write(&path, file).expect("a file");
     let environment: HashMap<_, _> = environment.iter().copied().collect();
     let flags = Flags { config: Some(path), ..flags.clone() };
-    Settings::read("shop", &flags, |name| environment.get(name).map(|value| (*value).to_owned()))
+    Settings::read(&SHOP, &flags, |name| environment.get(name).map(|value| (*value).to_owned()))
 }
 
 fn refusal(flags: &Flags, environment: &[(&str, &str)], file: &str) -> String {
@@ -40,6 +51,19 @@ fn flag_beats_environment_beats_file_beats_default() {
     let none = read(&flags(&[]), &[], "").expect("good settings");
     assert_eq!((none.server.port, none.server.host.as_str()), (3000, "127.0.0.1"));
     assert_eq!(none.engine.database_url.as_deref(), Some("sqlite:./shop.sqlite"));
+}
+
+#[test]
+fn a_program_has_ports_of_its_own_unless_others_are_set() {
+    let guide = Application { port: Some(8082), admin_port: Some(8083), ..SHOP };
+
+    let own = Settings::new(&guide);
+    assert_eq!((own.server.port, own.admin.port), (8082, Some(8083)));
+
+    let flags = flags(&[("port", "1")]);
+    let set = Settings::read(&guide, &flags, |name| (name == "DBOS_ADMIN_PORT").then(|| "2".to_owned()));
+    let set = set.expect("good settings");
+    assert_eq!((set.server.port, set.admin.port), (1, Some(2)));
 }
 
 #[test]
@@ -111,7 +135,7 @@ fn mistakes_are_one_sentence_that_names_their_place() {
     let refusal = refusal(&flags(&[("port", "99999")]), &[], "");
     assert!(refusal.contains("the flag --port is `99999`, which is not a port, from 0 to 65535"), "{refusal}");
     let missing = Flags { config: Some("no/such/file.toml".into()), ..Flags::default() };
-    Settings::read("shop", &missing, |_| None).err().expect("a file that was named must be there");
+    Settings::read(&SHOP, &missing, |_| None).err().expect("a file that was named must be there");
 }
 
 #[test]
@@ -163,7 +187,7 @@ fn the_document_has_the_table_of_the_code() {
 }
 
 fn table() -> String {
-    let defaults = Settings::new("my-app");
+    let defaults = Settings::new(&Application { name: "my-app", ..SHOP });
     let mut table = "| Key | Flag | Variables | Value | Default | What it is |\n|---|---|---|---|---|---|\n".to_owned();
     for key in KEYS {
         let variables: Vec<_> = key.variables().map(|name| format!("`{name}`")).collect();
