@@ -58,7 +58,8 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-static ROUTES: [Route; 5] = [
+static ROUTES: [Route; 6] = [
+    route("GET", "/", index),
     route("GET", "/workflows", list),
     route("GET", "/workflows/:workflow", get),
     route("GET", "/workflows/:workflow/steps", steps),
@@ -95,6 +96,15 @@ pub(crate) fn router(token: Option<AdminToken>) -> Result<Router> {
 fn unauthorized() -> Response {
     let error = HttpError::new(401, "the header `Authorization: Bearer …` with the admin token is needed");
     ([(WWW_AUTHENTICATE, "Bearer")], error).into_response()
+}
+
+/// What there is, for whoever opens the address that the program printed.
+fn index(_: RouteRequest) -> Answered {
+    Box::pin(async {
+        let routes = ROUTES.iter().chain(&health::ROUTES);
+        let lines: String = routes.map(|route| format!("{:<6}  {}\n", route.method, route.path)).collect();
+        Ok(lines.into_response())
+    })
 }
 
 fn list(route: RouteRequest) -> Answered {

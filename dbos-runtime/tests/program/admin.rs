@@ -48,6 +48,11 @@ pub(crate) fn a_program_tells_whether_it_lives_and_is_ready() {
         assert_eq!(get(port, "/dbos-readyz"), (200, "ready".to_owned()));
         assert_eq!(post(port, "/dbos-readyz").0, 405);
     }
+    let (status, index) = get(admin, "/");
+    assert_eq!(status, 200);
+    for route in ["GET     /workflows\n", "POST    /workflows/:workflow/cancel\n", "GET     /dbos-readyz\n"] {
+        assert!(index.contains(route), "{index}");
+    }
     assert_eq!(get(port, "/workflows").0, 404, "the program's own port has no admin routes");
 }
 
