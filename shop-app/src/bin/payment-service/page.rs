@@ -1,0 +1,93 @@
+//! The page on which a customer pays with a browser.
+
+use dbos::http::{Html, IntoResponse, Redirect, Response};
+use dbos::{HttpError, get_api, post_api};
+use shop_app::payment::PaymentStatus;
+
+use crate::routes::end_session;
+use crate::sessions::{PaymentItem, Session, Sessions};
+
+/// What to do here.
+#[get_api("/")]
+async fn welcome() -> &'static str {
+    "Plaid Payments: a shop sends its customers here, each with a session of his own.\n"
+}
+
+#[get_api("/payment/:session_id")]
+async fn payment_page(session_id: String) -> Result<Response, HttpError> {
+    let session = Sessions::get(&session_id).await?;
+    let items = Sessions::items(&session_id).await?;
+    let headers = [
+        // Nothing runs here, nothing comes from elsewhere, and no other site may frame the buttons.
+        ("content-security-policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+    ];
+    Ok((headers, Html(page(&session, &items))).into_response())
+}
+
+/// Either button of the page. The customer goes where the session's end leads, whichever button he has pressed.
+#[post_api("/payment/:session_id")]
+async fn payment_form(
+    session_id: String,
+    submit: Option<String>,
+    cancel: Option<String>,
+) -> Result<Redirect, HttpError> {
+    let wanted = match (submit, cancel) {
+        (Some(_), None) => PaymentStatus::Paid,
+        (None, Some(_)) => PaymentStatus::Cancelled,
+        _ => return Err(HttpError::new(400, "Press one of the two buttons")),
+    };
+    let session = Sessions::get(&session_id).await?;
+    Ok(Redirect::see_other(match end_session(&session, wanted).await? {
+        PaymentStatus::Paid => session.success_url,
+        PaymentStatus::Pending | PaymentStatus::Cancelled => session.cancel_url,
+    }))
+}
+
+fn page(session: &Session, items: &[PaymentItem]) -> String {
+    let bill: String = items.iter().map(row).collect();
+    let end = match session.status() {
+        PaymentStatus::Pending => BUTTONS.to_owned(),
+        ended => format!("<p>This session is {ended}.</p>"),
+    };
+    format!(
+        "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width\">
+<title>Plaid Payments</title>
+<h1>Plaid Payments</h1>
+<table>
+<tr><th scope=\"col\">Item</th><th scope=\"col\">Quantity</th><th scope=\"col\">Price</th></tr>
+{bill}</table>
+{end}
+</html>
+"
+    )
+}
+
+const BUTTONS: &str = "<form method=\"post\">
+<button name=\"submit\" value=\"submit\">Submit Payment</button>
+<button name=\"cancel\" value=\"cancel\">Cancel Payment</button>
+</form>";
+
+fn row(item: &PaymentItem) -> String {
+    format!("<tr><td>{}</td><td>{}</td><td>${}</td></tr>\n", escaped(&item.description), item.quantity, item.price)
+}
+
+/// Text that stays text, whatever a shop has put into it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shop_sells_is_no_markup() {
+        assert_eq!(escaped("<b onclick='x'>\"&\"</b>"), "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp;&quot;&lt;/b&gt;");
+    }
+}
