@@ -81,7 +81,8 @@ impl Run {
         rehearsal: Rehearsal,
     ) -> Arc<Self> {
         let activity = executor.clock.activity();
-        let run = Self::new(executor, workflow, String::new(), None, Provenance::default(), signal, activity, History::new());
+        let run =
+            Self::new(executor, workflow, String::new(), None, Provenance::default(), signal, activity, History::new());
         Arc::new(Self { rehearsal: Some(rehearsal), ..Arc::into_inner(run).expect("just made") })
     }
 

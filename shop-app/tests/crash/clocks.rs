@@ -6,7 +6,8 @@ use dbos_testkit::{Backend, Database, Process, WallClock, report};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::crowd::{Crowd, Random, STOCK, number};
+use crate::chance::{Random, number};
+use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
 dbos_testkit::behaviours! { clocks:

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use dbos_testkit::{Database, Disk, Process, Server, http, report};
 use tokio::time::sleep;
 
-use crate::crowd::{Crowd, Random, STOCK, number};
+use crate::chance::{Random, number};
+use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
 dbos_testkit::behaviours! { full_disk:

@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 mod books;
 mod clocks;
+#[path = "../chance/mod.rs"]
+mod chance;
 mod commits;
 mod crowd;
 mod full_disk;

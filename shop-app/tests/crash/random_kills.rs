@@ -6,7 +6,8 @@ use dbos_testkit::{Database, Process, report};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
-use crate::crowd::{Crowd, Random, STOCK, number};
+use crate::chance::{Random, number};
+use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
 dbos_testkit::behaviours! { random_kills:

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dbos_testkit::{Database, Fault, Process, Proxy, Server, report};
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
-use crate::crowd::{Crowd, Random, STOCK, number};
+use crate::chance::{Random, number, occupy};
+use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
 dbos_testkit::behaviours! { storm:
@@ -189,13 +190,7 @@ impl Scene {
                 sleep(random.moment(LONGEST_STOP)).await;
                 process.resume();
             }
-            (Kind::BusyFile, Sea::File { url }) => {
-                let mut outsider = SqliteConnection::connect(url).await.expect("the file can be opened");
-                // Somebody else may be writing just now.
-                while sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut outsider).await.is_err() {}
-                sleep(random.moment(LONGEST_OUTAGE)).await;
-                sqlx::raw_sql("ROLLBACK").execute(&mut outsider).await.expect("nothing was written");
-            }
+            (Kind::BusyFile, Sea::File { url }) => occupy(url, random.moment(LONGEST_OUTAGE)).await,
             (Kind::ServerCrash, Sea::Server { server, .. }) => {
                 tokio::task::block_in_place(|| server.stop_immediate());
                 sleep(random.moment(LONGEST_OUTAGE)).await;

@@ -4,13 +4,18 @@
 
 use std::process::ExitCode;
 
+mod audit;
+#[path = "../chance/mod.rs"]
+mod chance;
 mod crowds;
+mod customer;
 mod guide;
 mod money;
+mod properties;
 mod table;
 mod walk;
 mod webhooks;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[walk::CASES, table::CASES, webhooks::CASES, money::CASES, crowds::CASES])
+    dbos_testkit::main(&[walk::CASES, table::CASES, webhooks::CASES, money::CASES, crowds::CASES, properties::CASES])
 }

@@ -161,7 +161,7 @@ async fn a_webhook_is_sent_until_the_shop_accepts_it(database: Database) {
     shop.kill().await;
 
     assert_eq!(bill.submit.run().await.status, 204);
-    service.wait_for_line_number(2, "step failed; next attempt").await;
+    service.wait_for_line_number(4, "step failed; next attempt").await;
     let shop = guide.shop.open().await;
 
     shop.wait_for_line("Checkout with UUID KEY succeeded!").await;
