@@ -58,13 +58,14 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-static ROUTES: [Route; 6] = [
+static ROUTES: [Route; 7] = [
     route("GET", "/", index),
     route("GET", "/workflows", list),
     route("GET", "/workflows/:workflow", get),
     route("GET", "/workflows/:workflow/steps", steps),
     route("POST", "/workflows/:workflow/cancel", cancel),
     route("POST", "/workflows/:workflow/resume", resume),
+    route("POST", "/dbos-workflow-recovery", recover),
 ];
 
 const fn route(method: &'static str, path: &'static str, handler: fn(RouteRequest) -> Answered) -> Route {
@@ -102,8 +103,8 @@ fn unauthorized() -> Response {
 fn index(_: RouteRequest) -> Answered {
     Box::pin(async {
         let routes = ROUTES.iter().chain(&health::ROUTES);
-        let lines: String = routes.map(|route| format!("{:<6}  {}\n", route.method, route.path)).collect();
-        Ok(lines.into_response())
+        let lines = routes.map(|route| format!("{:<6}  {}\n", route.method, route.path));
+        Ok(lines.collect::<Vec<_>>().concat().into_response())
     })
 }
 
@@ -147,6 +148,21 @@ fn resume(route: RouteRequest) -> Answered {
         let mut arguments = Arguments::read(route).await?;
         arguments.check_query(&[])?;
         change(Verb::Resume, arguments.path("workflow")?).await
+    })
+}
+
+/// The body is a list of executors.
+fn recover(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let mut arguments = Arguments::read(route).await?;
+        arguments.check_query(&[])?;
+        let executors: Vec<String> = arguments.whole_body()?;
+        answer(async |manager| {
+            let recovered = manager.recover(&executors).await?;
+            tracing::info!(?executors, workflows = recovered.len(), "recovery asked for on the admin server");
+            Ok(recovered)
+        })
+        .await
     })
 }
 

@@ -7,6 +7,7 @@
 mod cancel;
 mod details;
 mod export;
+mod recover;
 mod report;
 mod resume;
 

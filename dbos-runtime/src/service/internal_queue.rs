@@ -32,7 +32,7 @@ pub(crate) async fn run(executor: Arc<Executor>) {
 /// Claims everything in the queue that this code can run, unless another executor is faster.
 pub(crate) async fn run_once(executor: &Arc<Executor>) -> Result<()> {
     while executor.store.anything_enqueued(&executor.claimant()).await?
-        && take_up(executor, Source::InternalQueue).await?
+        && !take_up(executor, Source::InternalQueue).await?.is_empty()
     {}
     Ok(())
 }

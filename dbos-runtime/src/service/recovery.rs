@@ -31,13 +31,20 @@ pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<Execut
     }
 }
 
-/// Takes over everything of one dead executor that this code can run.
-pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Result<()> {
-    while take_up(executor, Source::Dead(&dead.executor)).await? {}
+/// Takes over everything of one dead executor that this code can run, and gives the ids of it.
+pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Result<Vec<String>> {
+    let mut recovered = Vec::new();
+    loop {
+        let taken = take_up(executor, Source::Dead(&dead.executor)).await?;
+        if taken.is_empty() {
+            break;
+        }
+        recovered.extend(taken);
+    }
     if executor.store.forget_executor(&dead.executor).await? {
         remove_lock_file(dead, &executor.store);
     }
-    Ok(())
+    Ok(recovered)
 }
 
 /// Where workflows are claimed from.
@@ -58,16 +65,16 @@ impl Source<'_> {
     }
 }
 
-/// Claims some workflows and lets them go on here. Whether there were any.
-pub(super) async fn take_up(executor: &Arc<Executor>, from: Source<'_>) -> Result<bool> {
+/// Claims some workflows, lets them go on here, and gives their ids; none if there was none.
+pub(super) async fn take_up(executor: &Arc<Executor>, from: Source<'_>) -> Result<Vec<String>> {
     // Held until all that was claimed runs: a shutdown then hands it back.
     let _permit = executor.start_permit().await?;
     let (owner, claimed) = claim(executor, from).await?;
-    let any = !claimed.is_empty();
+    let taken = claimed.iter().map(|workflow| workflow.workflow.clone()).collect();
     for workflow in claimed {
         recover(executor, workflow, &owner, from.name()).await;
     }
-    Ok(any)
+    Ok(taken)
 }
 
 async fn claim(executor: &Executor, from: Source<'_>) -> Result<(String, Vec<Claimed>)> {

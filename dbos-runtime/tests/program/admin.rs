@@ -113,6 +113,38 @@ pub(crate) fn the_admin_server_does_what_the_terminal_does() {
     }
 }
 
+pub(crate) fn what_a_dead_program_left_goes_on_when_it_is_asked_for() {
+    let mut first = Program::start(&["--port", "0"]);
+    first.wait_for("started");
+    let initialized = first.line();
+    let name = initialized.split(['(', ',']).nth(1).expect("an executor").to_owned();
+    let port = first.port();
+    // It looks for the dead so seldom that only asking helps.
+    let mut second = first.beside_with(&["--port", "0", "--admin-port", "0"], &[("DBOS_LEASE_MS", "3600000")]);
+    let admin = (second.port(), second.admin_port()).1;
+    let recover = |body: &str| {
+        let headers = format!("Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+        let answer = process::answer(process::ask_with_body(admin, "/dbos-workflow-recovery", &headers, body));
+        let answer = answer.expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+    };
+    let ours = json!([name]).to_string();
+    assert_eq!(post(port, "/pause/w-1").0, 204);
+
+    assert_eq!(json(recover(&ours)), json!([]), "a living one keeps its work");
+    assert_eq!(json(recover("[\"local\"]")), json!([]));
+    for body in ["", "{}", "\"local\"", "[1]", "[", "null"] {
+        assert_eq!(recover(body).0, 400, "{body}");
+    }
+    first.signal(Signal::KILL);
+    assert_eq!(first.end(), None);
+
+    assert_eq!(json(recover(&ours)), json!(["w-1"]));
+    assert_eq!(json(recover(&ours)), json!([]), "it is ours now");
+    assert_eq!(json(get(admin, "/workflows/w-1"))["status"], "PENDING");
+}
+
 pub(crate) fn strangers_are_kept_from_the_admin_server() {
     let (_program, port, admin) = program(&[]);
     assert_eq!(post(port, "/pause/w-1").0, 204);

@@ -20,6 +20,7 @@ use admin::{
     a_draining_program_is_not_ready, a_program_tells_whether_it_lives_and_is_ready,
     strangers_are_kept_from_the_admin_server, the_admin_server_does_what_the_terminal_does,
     the_admin_server_is_refused_where_anybody_could_reach_it, the_token_is_asked_for_and_never_told,
+    what_a_dead_program_left_goes_on_when_it_is_asked_for,
 };
 use logs::{
     a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
@@ -169,6 +170,7 @@ trials! {
     a_program_tells_whether_it_lives_and_is_ready
     a_draining_program_is_not_ready
     the_admin_server_does_what_the_terminal_does
+    what_a_dead_program_left_goes_on_when_it_is_asked_for
     strangers_are_kept_from_the_admin_server
     the_token_is_asked_for_and_never_told
     the_admin_server_is_refused_where_anybody_could_reach_it

@@ -72,7 +72,12 @@ impl Program {
 
     /// Another one in the same folder, and so on the same database.
     pub(crate) fn beside(&self, words: &[&str]) -> Self {
-        let mut program = Self::spawn(&self.folder, words, &[]);
+        self.beside_with(words, &[])
+    }
+
+    /// The same with variables of its environment.
+    pub(crate) fn beside_with(&self, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut program = Self::spawn(&self.folder, words, variables);
         program.kept.clone_from(&self.kept);
         program
     }
@@ -210,6 +215,13 @@ pub(crate) fn ask_with(port: u16, method: &str, path: &str, headers: &str) -> Tc
     let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("the program listens");
     let request = format!("{method} {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).expect("the program reads");
+    socket
+}
+
+/// Sends a POST with a body, of whose length the headers tell.
+pub(crate) fn ask_with_body(port: u16, path: &str, headers: &str, body: &str) -> TcpStream {
+    let mut socket = ask_with(port, "POST", path, headers);
+    socket.write_all(body.as_bytes()).expect("the program reads");
     socket
 }
 
