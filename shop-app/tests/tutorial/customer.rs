@@ -1,12 +1,12 @@
 //! Customers of every kind, who write down what they are told.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use dbos_testkit::Ledger;
 use dbos_testkit::http::Request;
 use serde_json::json;
 use shop_app::webhook::{SIGNATURE_HEADER, Secrets};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::chance::Random;
 use crate::guide::{Bill, Command, SECRET, Site, insist};
@@ -60,15 +60,14 @@ pub(crate) struct Customer {
 impl Customer {
     pub(crate) async fn buy(mut self) {
         let Some(bill) = self.check_out().await else { return };
-        let deadline = Instant::now() + self.patience;
+        let last_moment = Instant::now() + self.patience.saturating_sub(Duration::from_millis(LAST_MOMENT_MS));
         sleep(self.random.moment(100)).await;
         match self.habit {
             Habit::Pays => self.pay(&bill).await,
             Habit::Cancels => self.cancel(&bill).await,
             Habit::DoesNothing => {}
             Habit::PaysInTheLastMoment => {
-                let early = deadline - Duration::from_millis(LAST_MOMENT_MS);
-                sleep_until((early + self.random.moment(2 * LAST_MOMENT_MS)).into()).await;
+                sleep_until(last_moment + self.random.moment(2 * LAST_MOMENT_MS)).await;
                 self.pay(&bill).await;
             }
             Habit::PaysTwiceAtOnce => drop(tokio::join!(self.pay(&bill), self.pay(&bill))),

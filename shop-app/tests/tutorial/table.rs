@@ -4,7 +4,7 @@ use dbos_testkit::Database;
 use dbos_testkit::http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::guide::Guide;
+use crate::guide::{Bill, Guide};
 
 dbos_testkit::behaviours! { table:
     a_session_needs_everything_that_makes_it_payable,
@@ -124,6 +124,17 @@ async fn a_key_that_cannot_be_written_everywhere_is_refused_before_anything_happ
     }
     assert_eq!(guide.orders.count("SELECT count(*) FROM dbos.workflow_status").await, 0);
 
+    let in_header =
+        |path: &str, key: &str| Request::new("POST", guide.shop.url(path)).header("dbos-idempotency-key", key).send();
+    for key in ["$(reboot)", "a\"b", "a b", &long] {
+        assert_refused(&in_header("/checkout", key).await.expect("an answer"), 400, key);
+    }
+    assert_eq!(guide.orders.count("SELECT count(*) FROM dbos.workflow_status").await, 0);
+
+    for (path, key) in [("/checkout", "header"), ("/checkout/path", "path")] {
+        let answer = in_header(path, "header").await.expect("an answer");
+        assert_eq!(Bill::read(&answer.body).checkout(), key);
+    }
     for key in ["0", "..", "a.b_c~d-1", &longest] {
         assert_eq!(guide.checkout(&format!("/checkout/{key}")).await.checkout(), key);
     }
@@ -135,7 +146,7 @@ async fn a_key_in_the_body_does_not_replace_the_one_in_the_path(database: Databa
 
     let answer = guide.shop.post_json("/checkout/mine", &json!({"key": "another"})).await;
 
-    let bill = crate::guide::Bill::read(&answer.body);
+    let bill = Bill::read(&answer.body);
     assert_eq!(bill.checkout(), "mine");
     let workflows = guide.orders.query("SELECT workflow_uuid FROM dbos.workflow_status").await;
     assert_eq!(workflows, [[Some("mine".to_owned())]]);

@@ -14,6 +14,7 @@ pub(crate) use price::Price;
 pub(crate) use request::{PaymentItem, SessionRequest};
 
 /// A session, without its items.
+#[expect(clippy::struct_field_names, reason = "the columns are called so")]
 #[derive(Clone, Debug, Deserialize, FromRow, PartialEq, Serialize)]
 pub(crate) struct Session {
     pub(crate) session_id: String,

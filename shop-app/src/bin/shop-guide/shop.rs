@@ -13,9 +13,13 @@ pub(crate) struct Shop;
 
 impl Shop {
     #[post_api("/checkout/:key?")]
-    pub(crate) async fn web_checkout(key: Option<Key>) -> Result<String, HttpError> {
+    pub(crate) async fn web_checkout(
+        key: Option<Key>,
+        #[header("dbos-idempotency-key")] header: Option<Key>,
+    ) -> Result<String, HttpError> {
         // A workflow handle is immediately returned. The workflow continues in the background.
-        let handle = DBOS::start_workflow(Shop::checkout_workflow()).workflow_id(key.map(String::from)).await?;
+        let key = key.or(header).map(String::from);
+        let handle = DBOS::start_workflow(Shop::checkout_workflow()).workflow_id(key).await?;
         tracing::info!("Checkout workflow started with UUID: {}", handle.workflow_id());
 
         // Wait until the payment session is ready
