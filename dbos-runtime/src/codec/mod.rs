@@ -212,7 +212,7 @@ pub(crate) fn decode_value<T: DeserializeOwned>(text: &str) -> Result<T, String>
     serde_json::from_str(text).map_err(|error| reason(&error))
 }
 
-fn check_size(text: &str) -> Result<(), String> {
+pub(crate) fn check_size(text: &str) -> Result<(), String> {
     if text.len() <= MAX_BYTES {
         return Ok(());
     }

@@ -17,7 +17,7 @@ use super::HttpError;
 use super::arguments::{Arguments, StoredArguments};
 use super::route::{Answered, RouteRequest};
 use crate::caller::caller;
-use crate::codec::{Encoded, Probe, WorkflowCodec, nameless, workflow_failure};
+use crate::codec::{Encoded, Probe, WorkflowCodec, check_size, nameless, workflow_failure};
 use crate::id::MAX_KEY_BYTES;
 use crate::registry::{AnyWorkflow, Function, WorkflowOptions};
 use crate::workflow::WorkflowCall;
@@ -61,7 +61,9 @@ impl KeyedRoute {
 
     fn encode(&self, arguments: &Arguments) -> Result<String, String> {
         let request = arguments.to_store(self.headers);
-        Ok(json!({ "positionalArgs": [], "namedArgs": { "request": request } }).to_string())
+        let inputs = json!({ "positionalArgs": [], "namedArgs": { "request": request } }).to_string();
+        check_size(&inputs)?;
+        Ok(inputs)
     }
 }
 
@@ -133,7 +135,7 @@ fn codec() -> WorkflowCodec<Outcome> {
     #[allow(clippy::wildcard_imports, reason = "the choice among them is the compiler's")]
     use nameless::*;
     let probe = Probe::<Outcome>::NEW;
-    let codec = (&&&&&&&probe).codec().comparing((&&&&&probe).comparison()).describing((&&&probe).description());
+    let codec = (&&&&&probe).codec().comparing((&&&&&probe).comparison()).describing((&&&probe).description());
     WorkflowCodec { codec, from_error: workflow_failure::<Outcome>() }
 }
 
