@@ -46,17 +46,24 @@ pub(crate) struct Run {
     polled_durably: AtomicBool,
 }
 
+/// What a run begins with.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    pub(crate) workflow: String,
+    pub(crate) owner: String,
+    pub(crate) deadline_ms: Option<i64>,
+    pub(crate) provenance: Provenance,
+    pub(crate) history: History,
+}
+
 impl Run {
     pub(crate) fn new(
         executor: Arc<Executor>,
-        workflow: String,
-        owner: String,
-        deadline_ms: Option<i64>,
-        provenance: Provenance,
+        beginning: Beginning,
         signal: Arc<SignalSlot>,
         activity: Arc<Activity>,
-        history: History,
     ) -> Arc<Self> {
+        let Beginning { workflow, owner, deadline_ms, provenance, history } = beginning;
         Arc::new(Self {
             executor,
             workflow,
@@ -81,8 +88,7 @@ impl Run {
         rehearsal: Rehearsal,
     ) -> Arc<Self> {
         let activity = executor.clock.activity();
-        let run =
-            Self::new(executor, workflow, String::new(), None, Provenance::default(), signal, activity, History::new());
+        let run = Self::new(executor, Beginning { workflow, ..Beginning::default() }, signal, activity);
         Arc::new(Self { rehearsal: Some(rehearsal), ..Arc::into_inner(run).expect("just made") })
     }
 

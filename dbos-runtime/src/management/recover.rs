@@ -13,7 +13,7 @@ impl Manager {
         let mut recovered = Vec::new();
         for name in executors {
             let Some(row) = here.store.executor(name).await? else { continue };
-            if is_dead(&row, here.store.dialect(), here.clock.now_ms()) {
+            if is_dead(&row, &here.store, here.clock.now_ms()) {
                 recovered.extend(run_once(here, &row).await?);
             }
         }

@@ -14,7 +14,7 @@ use super::foreign::reporting_foreign_waits;
 use crate::caller::Provenance;
 use crate::clock::Activity;
 use crate::codec::{Encoded, engine_error};
-use crate::context::{Run, in_run};
+use crate::context::{Beginning, Run, in_run};
 use crate::error::Error;
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
@@ -73,16 +73,14 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
     let signal = Arc::clone(signal);
     let name = (execution.definition.function().name)();
     let span = telemetry::workflow(&execution.workflow, name, execution.provenance.trace_id());
-    let run = Run::new(
-        Arc::clone(executor),
-        execution.workflow.clone(),
-        execution.owner.clone(),
-        execution.deadline_ms,
-        execution.provenance,
-        Arc::clone(&signal),
-        Arc::clone(&activity),
-        execution.history,
-    );
+    let beginning = Beginning {
+        workflow: execution.workflow.clone(),
+        owner: execution.owner.clone(),
+        deadline_ms: execution.deadline_ms,
+        provenance: execution.provenance,
+        history: execution.history,
+    };
+    let run = Run::new(Arc::clone(executor), beginning, Arc::clone(&signal), Arc::clone(&activity));
     remember_panics();
     let (definition, inputs) = (execution.definition, execution.inputs);
     let task = async move {

@@ -61,7 +61,7 @@ async fn a_commit_of_a_transaction(database: Database) {
 }
 
 async fn the_fence_and_checkpoint_of_a_transaction(database: Database) {
-    shopping_survives(database, "dbos.transaction', TRUE) = 'open'").await;
+    shopping_survives(database, "dbos_engine.transaction', TRUE) = 'open'").await;
 }
 
 async fn a_users_statement(database: Database) {
