@@ -85,6 +85,8 @@ fn main() -> ExitCode {
             name: "walker",
             version: "1.0.0",
             migrations: Migrations::default(),
+            port: None,
+            admin_port: None,
             supervise: false,
             started: || Box::pin(async { Ok(()) }),
         });
