@@ -161,6 +161,26 @@ pub fn transaction(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::or_keep(item.into(), |item| expand::transaction(args.into(), item)).into()
 }
 
+/// Makes a `static` of type `Queue` one of the program's queues.
+///
+/// Its limits are methods of `Queue`; this attribute takes no options. `call.enqueue(&ORDERS)` puts a workflow into it,
+/// and every process of the application takes workflows out of it, as far as its limits allow. Each launch writes the
+/// limits into the database, where all processes read them; the name belongs to one application. Two queues of one name
+/// are refused at launch.
+///
+/// # Example
+///
+/// ```ignore
+/// #[queue]
+/// static ORDERS: Queue = Queue::new("orders").concurrency(10).rate_limit(50, Duration::from_secs(60));
+///
+/// let handle = dispatch(order).enqueue(&ORDERS).priority(2).await?;
+/// ```
+#[proc_macro_attribute]
+pub fn queue(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::or_keep(item.into(), |item| expand::queue(args.into(), item)).into()
+}
+
 /// Documents and defines one route attribute.
 macro_rules! route {
     ($(#[$doc:meta])* $name:ident) => {

@@ -1,13 +1,15 @@
-//! The program's workflows by name, and the version that their code adds up to.
+//! The program's workflows and queues by name, and the version that the workflows' code adds up to.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::registry::{AnyWorkflow, Function, workflows};
+use crate::queue::Queue;
+use crate::registry::{AnyWorkflow, DeclaredQueue, Function, queues, workflows};
 
-/// All workflows that are linked into the program.
+/// All workflows and queues that are linked into the program.
 pub(crate) struct Catalog {
     workflows: BTreeMap<&'static str, &'static dyn AnyWorkflow>,
+    queues: BTreeMap<&'static str, &'static Queue>,
 }
 
 impl Catalog {
@@ -25,14 +27,22 @@ impl Catalog {
                 "this program has no workflows; if they are in a library, name it once: `use my_workflows as _;`"
             );
         }
-        Ok(Self { workflows: collected })
+        Ok(Self { workflows: collected, queues: collect_queues()? })
     }
 
     pub(crate) fn workflow(&self, name: &str) -> Option<&'static dyn AnyWorkflow> {
         self.workflows.get(name).copied()
     }
 
-    /// Name and source hash of each.
+    pub(crate) fn queue(&self, name: &str) -> Option<&'static Queue> {
+        self.queues.get(name).copied()
+    }
+
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &'static Queue> {
+        self.queues.values().copied()
+    }
+
+    /// Name and source hash of each workflow.
     pub(crate) fn hashes(&self) -> Vec<(&'static str, String)> {
         self.workflows.iter().map(|(name, workflow)| (*name, hash(workflow.function()))).collect()
     }
@@ -47,6 +57,20 @@ impl Catalog {
         }
         format!("{application}-{sum:016x}")
     }
+}
+
+/// Two queues of one name would have two ideas of their limits.
+fn collect_queues() -> Result<BTreeMap<&'static str, &'static Queue>> {
+    let mut collected = BTreeMap::new();
+    let place = |declared: &DeclaredQueue| format!("{} ({}:{})", declared.module, declared.file, declared.line);
+    for declared in queues() {
+        let name = declared.queue.name();
+        if let Some(other) = collected.insert(name, declared) {
+            let (first, second) = (place(other), place(declared));
+            return Err(Error::Duplicate { what: format!("the queue name `{name}`"), first, second });
+        }
+    }
+    Ok(collected.into_iter().map(|(name, declared)| (name, declared.queue)).collect())
 }
 
 fn hash(function: &Function) -> String {

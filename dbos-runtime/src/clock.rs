@@ -152,6 +152,14 @@ impl Clock {
         }
     }
 
+    /// Waits until `instant_ms`; for ever without one.
+    pub(crate) async fn reach(&self, instant_ms: Option<i64>) {
+        match instant_ms {
+            Some(instant_ms) => self.sleep_until(instant_ms).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The instant `duration` from now.
     pub(crate) fn after(&self, duration: Duration) -> i64 {
         self.now_ms().saturating_add(millis(duration))

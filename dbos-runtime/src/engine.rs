@@ -14,9 +14,10 @@ use crate::config::Config;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::executor::{Closing, Executor, Parts, Signal};
+use crate::queue;
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
-use crate::service::{forgotten, internal_queue, listener, recovery};
+use crate::service::{delays, forgotten, listener, queues, recovery};
 use crate::store::Store;
 use crate::store::workflows::Stranded;
 use crate::wakeup::Wakeups;
@@ -47,8 +48,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used,
-    /// [`Error::Duplicate`] if two workflows have one name.
+    /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used, or another application has a
+    /// queue of the same name;
+    /// [`Error::Duplicate`] if two workflows or two queues have one name.
     pub async fn launch(config: Config) -> Result<Self> {
         let engine = Self::launch_alone(config).await?;
         engine.take_over();
@@ -66,6 +68,9 @@ impl Engine {
             clock.set(now_ms);
         }
         store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
+        for queue in catalog.queues() {
+            store.register_queue(queue, &config.application, clock.now_ms()).await?;
+        }
         let identity = Identity::create(&store)?;
         let row = identity.row(store.dialect(), lease_end_ms(&store, &clock, config.lease).await?);
         store.register_executor(&config.application, &row).await?;
@@ -115,8 +120,11 @@ impl Engine {
         let mut services = vec![
             tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
-            tokio::spawn(internal_queue::run(Arc::clone(&executor))),
+            tokio::spawn(delays::run(Arc::clone(&executor))),
+            tokio::spawn(queues::run(Arc::clone(&executor), &queue::INTERNAL)),
         ];
+        let queues = executor.catalog.queues();
+        services.extend(queues.map(|queue| tokio::spawn(queues::run(Arc::clone(&executor), queue))));
         if config.listens() {
             services.push(tokio::spawn(listener::run(Arc::clone(&executor))));
         }

@@ -89,6 +89,20 @@ pub enum Error {
         /// The workflow that the first request started.
         workflow: String,
     },
+    /// Another workflow of the queue has the deduplication id and has not ended, and the start asked for
+    /// [`Deduplication::Reject`](crate::Deduplication::Reject).
+    #[error(
+        "workflow `{workflow}` of queue `{queue}` has the deduplication id `{deduplication_id}` and has not ended; \
+         wait for its end, or use another deduplication id"
+    )]
+    Deduplicated {
+        /// The queue.
+        queue: String,
+        /// What both have.
+        deduplication_id: String,
+        /// The workflow that has it.
+        workflow: String,
+    },
     /// A workflow id, event key or topic that cannot be stored.
     #[error("{what} is refused: {reason}")]
     InvalidKey {

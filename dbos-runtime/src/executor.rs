@@ -11,6 +11,7 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Held};
 use crate::error::{Error, Result};
+use crate::queue::Queue;
 use crate::registry::AnyWorkflow;
 use crate::store::Store;
 use crate::store::checkpoints::Checkpoint;
@@ -19,7 +20,7 @@ use crate::store::outcomes::Ended;
 use crate::store::starts::Start;
 use crate::store::workflows::{Claimant, WorkflowOutcome};
 use crate::store::writer::Lane;
-use crate::wakeup::Wakeups;
+use crate::wakeup::{Fact, Wakeups};
 
 /// Why a run is stopped from outside its code. User code never sees it: its future is dropped.
 #[derive(Clone, Debug)]
@@ -87,6 +88,7 @@ pub(crate) struct StartPermit {
 #[derive(Clone, Debug)]
 struct ActiveRun {
     owner: String,
+    queue: Option<String>,
     signal: Arc<SignalSlot>,
     outcome: watch::Sender<Option<WorkflowOutcome>>,
 }
@@ -200,13 +202,18 @@ impl Executor {
     }
 
     /// Notes a run as under way; `None` if one of the same workflow still is.
-    pub(crate) fn enter(&self, workflow: &str, owner: &str) -> Option<Arc<SignalSlot>> {
+    pub(crate) fn enter(&self, workflow: &str, owner: &str, queue: Option<&str>) -> Option<Arc<SignalSlot>> {
         let mut runs = self.runs();
         if runs.contains_key(workflow) {
             return None;
         }
         let signal = Arc::<SignalSlot>::default();
-        let run = ActiveRun { owner: owner.to_owned(), signal: Arc::clone(&signal), outcome: watch::Sender::new(None) };
+        let run = ActiveRun {
+            owner: owner.to_owned(),
+            queue: queue.map(str::to_owned),
+            signal: Arc::clone(&signal),
+            outcome: watch::Sender::new(None),
+        };
         runs.insert(workflow.to_owned(), run);
         self.stuck.lock().expect("no panic while held").remove(workflow);
         Some(signal)
@@ -227,6 +234,21 @@ impl Executor {
     pub(crate) fn leave(&self, workflow: &str) {
         self.runs().remove(workflow);
         self.a_run_ended.notify_waiters();
+    }
+
+    /// How many more workflows of `queue` this process may run now; `None` if there is no end to them.
+    pub(crate) fn room_for(&self, queue: &Queue) -> Option<usize> {
+        let most = usize::try_from(queue.most_in_a_worker()?).unwrap_or(usize::MAX);
+        let runs = self.runs();
+        Some(most.saturating_sub(runs.values().filter(|run| run.queue.as_deref() == Some(queue.name())).count()))
+    }
+
+    /// Tells those who serve `queue` that there may be room in it: others too, if they share its places.
+    pub(crate) fn leave_queue(&self, queue: Option<String>) {
+        let Some(queue) = queue else { return };
+        let is_shared = self.catalog.queue(&queue).is_some_and(|queue| queue.most().is_some());
+        let fact = Fact::Enqueued { queue };
+        if is_shared { self.notifier.told(&fact) } else { self.wakeups.wake(&fact) }
     }
 
     /// Completes once `workflow` is not under way here.

@@ -52,6 +52,7 @@
 //! | [`#[workflow]`](macro@workflow) | a function that is brought to its end, whatever crashes. Calling it gives a [`WorkflowCall`]. |
 //! | [`#[step]`](macro@step) | a call whose outcome is recorded: retries, timeouts, any effect on the outside world. Calling it gives a [`StepCall`]. |
 //! | [`#[transaction]`](macro@transaction) | a step whose writes commit together with its record. Its first argument is the connection: [`Tx`], or one of sqlx. |
+//! | [`#[dbos::queue]`](macro@queue), on a `static` of type [`Queue`] | a queue that workflows wait in, with its limits: `call.enqueue(&QUEUE)` |
 //! | [`#[post_api("/path/:argument")]`](macro@post_api), [`get_api`](macro@get_api), … | an HTTP route, on a function of any kind |
 //! | [`#[dbos::main]`](macro@main) | the program: its settings, its command line, its server |
 //!
@@ -163,6 +164,7 @@ mod history;
 #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "without HTTP nobody asks"))]
 mod caller;
 mod config;
+mod queue;
 mod telemetry;
 mod clock;
 mod wakeup;
@@ -187,6 +189,7 @@ pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
 pub use management::CancelWorkflow;
 pub use message::{Send, Topic};
+pub use queue::{Deduplication, Queue};
 pub use status::Status;
 pub use step::StepCall;
 pub use store::backend::Dialect;
@@ -196,7 +199,7 @@ pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
-pub use workflow::{Start, WorkflowCall, WorkflowHandle};
+pub use workflow::{AtOnce, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
 
@@ -235,7 +238,9 @@ pub mod __private {
         respond::{Respond, nameless as respond_tiers},
         route::{Route, RouteRequest},
     };
-    pub use crate::registry::{Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name};
+    pub use crate::registry::{
+        DeclaredQueue, Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name,
+    };
     pub use crate::select::Race;
     pub use crate::step::{Attempts, Step, StepOptions, TransactionOptions};
     pub use crate::store::connection::Isolation;

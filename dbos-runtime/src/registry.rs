@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::codec::{ArgsCodec, Encoded, WorkflowCodec};
+use crate::queue::Queue;
 
 /// A workflow function: where it is, what it is called, and the hash of its code.
 #[derive(Debug)]
@@ -137,6 +138,28 @@ pub struct StepFunction {
 }
 
 inventory::collect!(StepFunction);
+
+/// A queue of the program, and where it is declared.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredQueue {
+    /// The queue.
+    pub queue: &'static Queue,
+    /// The module its static stands in.
+    pub module: &'static str,
+    /// The file it stands in.
+    pub file: &'static str,
+    /// The line it stands on.
+    pub line: u32,
+}
+
+inventory::collect!(DeclaredQueue);
+
+/// The queues of the program, in the order of their names.
+pub(crate) fn queues() -> Vec<&'static DeclaredQueue> {
+    let mut found: Vec<_> = inventory::iter::<DeclaredQueue>.into_iter().collect();
+    found.sort_by_key(|declared| (declared.queue.name(), declared.module, declared.line));
+    found
+}
 
 /// The workflows of the program, in the order of their names.
 pub(crate) fn workflows() -> Vec<&'static dyn AnyWorkflow> {

@@ -15,8 +15,10 @@ pub(crate) enum Fact {
     Event { workflow: String, key: String },
     /// A workflow ended.
     Ended { workflow: String },
-    /// A workflow was put into a queue.
+    /// A workflow was put into a queue, or there may be room for one that waits in it.
     Enqueued { queue: String },
+    /// A workflow was put where it waits for its delay to pass.
+    Delayed,
 }
 
 /// The waiters of one process, by fact. Clones share their waiters.

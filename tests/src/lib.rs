@@ -55,3 +55,8 @@ pub use wall_clock::WallClock;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]
 struct Page;
+
+/// So are those of this one.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/queues.md")]
+struct QueuesPage;

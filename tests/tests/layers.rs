@@ -29,7 +29,7 @@ const LAYERS: &[&[&str]] = &[
     &["registry"],
     &["store"],
     &["codec", "again", "history", "caller"],
-    &["config", "telemetry"],
+    &["config", "queue", "telemetry"],
     &["clock", "wakeup", "failpoint"],
     &["id", "status"],
     &["error"],

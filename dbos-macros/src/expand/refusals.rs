@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 
-use super::{authenticator, from_row, main, route, step, transaction, workflow, workflows};
+use super::{authenticator, from_row, main, queue, route, step, transaction, workflow, workflows};
 
 type Expand = fn(TokenStream, TokenStream) -> syn::Result<TokenStream>;
 
@@ -426,4 +426,12 @@ fn all_mistakes_are_reported_at_once() {
     let found = messages(workflow, "nam = \"x\", timeout = 5", "fn f(a: &str, b: &u8) {}");
 
     assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn a_queue_is_a_static() {
+    let queue_of = "static ORDERS: Queue = Queue::new(\"orders\");";
+    refused(queue, "", "fn f() {}", "`#[queue]` goes on a static: `static ORDERS: Queue = Queue::new(\"orders\");`");
+    refused(queue, "", &queue_of.replace("static", "static mut"), "a queue does not change; remove `mut`");
+    refused(queue, "concurrency = 2", queue_of, "there is no option `concurrency`; this attribute takes none");
 }

@@ -192,3 +192,10 @@ fn a_failed_expansion_keeps_the_function() {
 
     insta::assert_snapshot!(pretty(Ok(kept)));
 }
+
+snapshot!(
+    a_queue,
+    |item| super::queue(quote!(), item),
+    "/// Orders.
+     pub static ORDERS: Queue = Queue::new(\"orders\").concurrency(2);"
+);

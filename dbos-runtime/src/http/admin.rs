@@ -194,6 +194,7 @@ async fn filter(manager: &Manager, arguments: &mut Arguments) -> Result<Workflow
         "application",
         "application_version",
         "executor",
+        "queue",
         "parent",
         "created_from_ms",
         "created_before_ms",
@@ -217,6 +218,7 @@ async fn filter(manager: &Manager, arguments: &mut Arguments) -> Result<Workflow
     filter = text("application")?.into_iter().fold(filter, WorkflowFilter::application_name);
     filter = text("application_version")?.into_iter().fold(filter, WorkflowFilter::application_version);
     filter = text("executor")?.into_iter().fold(filter, WorkflowFilter::executor_id);
+    filter = text("queue")?.into_iter().fold(filter, WorkflowFilter::queue);
     filter = text("parent")?.into_iter().fold(filter, WorkflowFilter::parent);
     if let Some(last) = text("after")? {
         filter = filter.after(&manager.workflow(&last).await?);

@@ -122,9 +122,10 @@ impl From<Error> for HttpError {
         match &error {
             Error::InvalidKey { .. } => Self::new(400, error.to_string()),
             Error::NonExistentWorkflow { .. } => Self::new(404, error.to_string()),
-            Error::ConflictingWorkflow { .. } | Error::AlreadyStarted { .. } | Error::StillRunning { .. } => {
-                Self::new(409, error.to_string())
-            }
+            Error::ConflictingWorkflow { .. }
+            | Error::AlreadyStarted { .. }
+            | Error::Deduplicated { .. }
+            | Error::StillRunning { .. } => Self::new(409, error.to_string()),
             Error::KeyReused { .. } => Self::new(422, error.to_string()),
             Error::ShuttingDown => Self::new(503, error.to_string()),
             _ => Self::internal(chain(&error)),

@@ -2,10 +2,10 @@
 
 use super::{Change, Manager, nobody};
 use crate::error::{Error, Result};
+use crate::queue::INTERNAL_QUEUE;
 use crate::service::identity::is_dead;
 use crate::status::Status;
 use crate::step::{Question, StepCall};
-use crate::store::internal_queue::INTERNAL_QUEUE;
 use crate::store::workflow_row::WorkflowStatus;
 use crate::wakeup::Fact;
 

@@ -12,6 +12,7 @@ use crate::clock::pause;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::id::random_id;
+use crate::wakeup::Fact;
 
 /// Looks every `interval` until the engine ends.
 pub(crate) async fn run(executor: Arc<Executor>, interval: Duration) {
@@ -36,6 +37,11 @@ async fn look(executor: &Arc<Executor>, suspects: &HashSet<(String, String)>) ->
     let unattended: HashSet<_> = open.into_iter().filter(is_unattended).collect();
     for (workflow, from) in unattended.intersection(suspects) {
         let (owner, now_ms) = (random_id(), executor.clock.now_ms());
+        if let Some(queue) = executor.store.put_back_one(workflow, from, now_ms).await? {
+            tracing::warn!(workflow, queue, "a workflow of this process was not running; it is back in its queue");
+            executor.notifier.told(&Fact::Enqueued { queue });
+            continue;
+        }
         if let Some(claimed) = executor.store.claim_again(workflow, from, &owner, now_ms).await? {
             tracing::warn!(workflow, "a workflow of this process was not running; taking it up");
             recover(executor, claimed, &owner, "nobody").await;

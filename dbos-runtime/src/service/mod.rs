@@ -1,8 +1,9 @@
 //! What runs beside the workflows: one loop a file, each with one owner that ends it.
 
+pub(crate) mod delays;
 pub(crate) mod identity;
 pub(crate) mod forgotten;
-pub(crate) mod internal_queue;
 pub(crate) mod lease;
 pub(crate) mod listener;
+pub(crate) mod queues;
 pub(crate) mod recovery;

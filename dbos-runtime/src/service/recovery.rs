@@ -8,11 +8,13 @@ use crate::codec::engine_error;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::id::random_id;
+use crate::queue::Queue;
 use crate::service::identity::remove_lock_file;
 use crate::status::Status;
 use crate::store::executors::ExecutorRow;
-use crate::store::internal_queue::INTERNAL_QUEUE;
 use crate::store::outcomes::Ended;
+use crate::store::queues::Dequeued;
+use crate::store::steps::History;
 use crate::store::workflows::Claimed;
 use crate::telemetry;
 use crate::wakeup::Fact;
@@ -31,15 +33,16 @@ pub(crate) async fn run(executor: Arc<Executor>, mut dead: mpsc::Receiver<Execut
     }
 }
 
-/// Takes over everything of one dead executor that this code can run, and gives the ids of it.
+/// Takes over everything of one dead executor that this code can run, and gives the ids of it. What came out of a
+/// queue goes back into it: it is started again as the limits of the queue allow, here or elsewhere.
 pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Result<Vec<String>> {
+    let now_ms = executor.clock.now_ms();
+    for queue in executor.store.put_back(&dead.executor, &executor.application, now_ms).await? {
+        executor.notifier.told(&Fact::Enqueued { queue });
+    }
     let mut recovered = Vec::new();
-    loop {
-        let taken = take_up(executor, Source::Dead(&dead.executor)).await?;
-        if taken.is_empty() {
-            break;
-        }
-        recovered.extend(taken);
+    while let TakenUp::Some(ids) = take_up(executor, Source::Dead(&dead.executor)).await? {
+        recovered.extend(ids);
     }
     if executor.store.forget_executor(&dead.executor).await? {
         remove_lock_file(dead, &executor.store);
@@ -52,45 +55,76 @@ pub(crate) async fn run_once(executor: &Arc<Executor>, dead: &ExecutorRow) -> Re
 pub(super) enum Source<'a> {
     /// A dead executor.
     Dead(&'a str),
-    /// The queue of what was resumed.
-    InternalQueue,
+    /// A queue, from which so many are wanted.
+    Queue { queue: &'static Queue, most: usize },
 }
 
 impl Source<'_> {
     fn name(&self) -> &str {
         match self {
             Self::Dead(executor) => executor,
-            Self::InternalQueue => INTERNAL_QUEUE,
+            Self::Queue { queue, .. } => queue.name(),
         }
     }
 }
 
-/// Claims some workflows, lets them go on here, and gives their ids; none if there was none.
-pub(super) async fn take_up(executor: &Arc<Executor>, from: Source<'_>) -> Result<Vec<String>> {
+/// Which workflows were taken up.
+pub(super) enum TakenUp {
+    /// Their ids.
+    Some(Vec<String>),
+    None {
+        /// When the rate limit of the queue allows a start, if it is why.
+        room_at_ms: Option<i64>,
+    },
+}
+
+/// Claims some workflows and lets them go on here.
+pub(super) async fn take_up(executor: &Arc<Executor>, from: Source<'_>) -> Result<TakenUp> {
     // Held until all that was claimed runs: a shutdown then hands it back.
     let _permit = executor.start_permit().await?;
-    let (owner, claimed) = claim(executor, from).await?;
-    let taken = claimed.iter().map(|workflow| workflow.workflow.clone()).collect();
+    let (owner, Dequeued { mut claimed, room_at_ms }) = claim(executor, from).await?;
+    if claimed.is_empty() {
+        return Ok(TakenUp::None { room_at_ms });
+    }
+    if let Source::Queue { queue, .. } = from {
+        note_origin(executor, queue, &mut claimed).await;
+    }
+    let ids = claimed.iter().map(|claimed| claimed.workflow.clone()).collect();
     for workflow in claimed {
         recover(executor, workflow, &owner, from.name()).await;
     }
-    Ok(taken)
+    Ok(TakenUp::Some(ids))
 }
 
-async fn claim(executor: &Executor, from: Source<'_>) -> Result<(String, Vec<Claimed>)> {
+/// Most of what comes out of a queue has never run; one question for all of them spares each a look at its history.
+async fn note_origin(executor: &Executor, queue: &Queue, claimed: &mut [Claimed]) {
+    let ids: Vec<_> = claimed.iter().map(|claimed| claimed.workflow.as_str()).collect();
+    let begun = executor.store.begun(&ids).await;
+    for workflow in claimed {
+        workflow.queue = Some(queue.name().to_owned());
+        workflow.has_begun = begun.as_ref().map_or(true, |begun| begun.contains(&workflow.workflow));
+    }
+}
+
+async fn claim(executor: &Executor, from: Source<'_>) -> Result<(String, Dequeued)> {
     let owner = random_id();
-    let (store, claimant, now_ms) = (&executor.store, executor.claimant(), executor.clock.now_ms());
+    let (store, clock, claimant) = (&executor.store, &executor.clock, executor.claimant());
     let write = store.durable_write("claim workflows").await;
     let claimed = match from {
-        Source::Dead(dead) => store.claim_from(dead, &claimant, &owner, now_ms, CLAIM).await,
-        Source::InternalQueue => store.claim_enqueued(&claimant, &owner, now_ms, CLAIM).await,
+        Source::Queue { queue, most } => {
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            store.claim_enqueued(queue, &claimant, &owner, most, clock).await
+        }
+        Source::Dead(dead) => {
+            store.claim_from(dead, &claimant, &owner, clock.now_ms(), CLAIM).await.map(Dequeued::from)
+        }
     };
     let claimed = match claimed {
         Ok(claimed) => claimed,
         // The answer may be lost and the claim committed; our token finds what it took.
         Err(error) => {
             tracing::warn!(%error, from = from.name(), "could not claim workflows; looking whether it worked");
-            store.claimed_under(&owner).await?
+            store.claimed_under(&owner).await?.into()
         }
     };
     write.end().await;
@@ -99,7 +133,7 @@ async fn claim(executor: &Executor, from: Source<'_>) -> Result<(String, Vec<Cla
 
 /// Lets a claimed workflow go on here. `from` is for the log: where it comes from.
 pub(super) async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) {
-    let workflow = claimed.workflow.clone();
+    let (workflow, queue) = (claimed.workflow.clone(), claimed.queue.clone());
     if let Err(error) = try_to_recover(executor, claimed, owner, from).await {
         // One bad row stops one workflow.
         tracing::error!(%error, workflow, "workflow cannot be recovered");
@@ -115,6 +149,7 @@ pub(super) async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &
         };
         executor.outcomes.commit(ended).await.ok();
         executor.notifier.told(&fact);
+        executor.leave_queue(queue);
     }
 }
 
@@ -126,20 +161,14 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
         return Err(Error::Configuration(format!("this program has no workflow `{}`", claimed.name)));
     };
     if claimed.attempts > i64::from(definition.options().max_recovery_attempts) + 1 {
-        let Claimed { workflow, name, attempts, .. } = claimed;
+        let Claimed { workflow, name, attempts, queue, .. } = claimed;
         tracing::error!(workflow, name, attempts, "workflow was recovered too often and is set aside");
         executor.store.dead_letter(&workflow, owner, executor.clock.now_ms()).await?;
         executor.notifier.told(&Fact::Ended { workflow });
+        executor.leave_queue(queue);
         return Ok(());
     }
-    let history = executor.store.read_history(&claimed.workflow).await?;
-    let place = match history.iter().max_by_key(|(step, _)| **step) {
-        Some((step, recorded)) => format!("after step {step}, `{}`", recorded.name),
-        None => "from its beginning".to_owned(),
-    };
-    let provenance = executor.store.provenance(&claimed.workflow).await?;
-    telemetry::workflow(&claimed.workflow, &claimed.name, provenance.trace_id())
-        .in_scope(|| tracing::info!(from, "recovering workflow; it goes on {place}"));
+    let history = history(executor, &claimed, from).await?;
     spawn(
         executor,
         Execution {
@@ -148,9 +177,26 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
             definition,
             inputs: claimed.inputs.unwrap_or_else(|| "null".to_owned()),
             deadline_ms: claimed.deadline_ms,
-            provenance,
+            provenance: claimed.provenance,
             history,
+            queue: claimed.queue,
         },
     );
     Ok(())
+}
+
+/// What is recorded of a workflow; nothing is read of one that has not begun.
+async fn history(executor: &Executor, claimed: &Claimed, from: &str) -> Result<History> {
+    let span = telemetry::workflow(&claimed.workflow, &claimed.name, claimed.provenance.trace_id());
+    if !claimed.has_begun && claimed.attempts <= 1 {
+        span.in_scope(|| tracing::debug!(from, "starting workflow"));
+        return Ok(History::new());
+    }
+    let history = executor.store.read_history(&claimed.workflow).await?;
+    let place = match history.iter().max_by_key(|(step, _)| **step) {
+        Some((step, recorded)) => format!("after step {step}, `{}`", recorded.name),
+        None => "from its beginning".to_owned(),
+    };
+    span.in_scope(|| tracing::info!(from, "recovering workflow; it goes on {place}"));
+    Ok(history)
 }

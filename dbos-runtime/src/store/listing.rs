@@ -26,6 +26,7 @@ pub struct WorkflowFilter {
     application_name: Option<String>,
     application_version: Option<String>,
     executor_id: Option<String>,
+    queue: Option<String>,
     parent: Option<String>,
     id_prefix: Option<String>,
     created_from_ms: Option<i64>,
@@ -81,6 +82,12 @@ impl WorkflowFilter {
     /// Only those that this executor runs or ran last.
     pub fn executor_id(mut self, executor: impl Into<String>) -> Self {
         self.executor_id = Some(executor.into());
+        self
+    }
+
+    /// Only those that wait in this queue or were taken out of it.
+    pub fn queue(mut self, name: impl Into<String>) -> Self {
+        self.queue = Some(name.into());
         self
     }
 
@@ -144,6 +151,7 @@ impl WorkflowFilter {
             .bind(after_ms)
             .bind(after_id)
             .bind(self.limit.unwrap_or(DEFAULT_LIMIT))
+            .bind(self.queue.clone())
     }
 }
 
@@ -182,6 +190,7 @@ impl Store {
                     AND ($5::text IS NULL OR application_version = $5)
                     AND ($6::text IS NULL OR executor_id = $6)
                     AND ($7::text IS NULL OR parent_workflow_id = $7)
+                    AND ($14::text IS NULL OR queue_name = $14)
                     AND ($8::text IS NULL OR starts_with(workflow_uuid, $8))
                     AND ($9::bigint IS NULL OR created_at >= $9)
                     AND ($10::bigint IS NULL OR created_at < $10)
@@ -201,6 +210,7 @@ impl Store {
                     AND ($5::text IS NULL OR application_version = $5)
                     AND ($6::text IS NULL OR executor_id = $6)
                     AND ($7::text IS NULL OR parent_workflow_id = $7)
+                    AND ($14::text IS NULL OR queue_name = $14)
                     AND ($8::text IS NULL OR starts_with(workflow_uuid, $8))
                     AND ($9::bigint IS NULL OR created_at >= $9)
                     AND ($10::bigint IS NULL OR created_at < $10)
@@ -220,6 +230,7 @@ impl Store {
                     AND ($5 IS NULL OR application_version = $5)
                     AND ($6 IS NULL OR executor_id = $6)
                     AND ($7 IS NULL OR parent_workflow_id = $7)
+                    AND ($14 IS NULL OR queue_name = $14)
                     AND ($8 IS NULL OR substr(workflow_uuid, 1, length($8)) = $8)
                     AND ($9 IS NULL OR created_at >= $9)
                     AND ($10 IS NULL OR created_at < $10)
@@ -239,6 +250,7 @@ impl Store {
                     AND ($5 IS NULL OR application_version = $5)
                     AND ($6 IS NULL OR executor_id = $6)
                     AND ($7 IS NULL OR parent_workflow_id = $7)
+                    AND ($14 IS NULL OR queue_name = $14)
                     AND ($8 IS NULL OR substr(workflow_uuid, 1, length($8)) = $8)
                     AND ($9 IS NULL OR created_at >= $9)
                     AND ($10 IS NULL OR created_at < $10)

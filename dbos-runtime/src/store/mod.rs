@@ -14,12 +14,13 @@ pub(crate) mod tx;
 pub(crate) mod writer;
 
 pub(crate) mod checkpoints;
+mod delays;
 pub(crate) mod events;
 pub(crate) mod executors;
-pub(crate) mod internal_queue;
 pub(crate) mod listing;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
+pub(crate) mod queues;
 pub(crate) mod starts;
 pub(crate) mod steps;
 pub(crate) mod versions;

@@ -21,7 +21,7 @@ pub(crate) enum Channel {
     Events,
     /// Workflows that ended.
     Workflows,
-    /// Workflows that were put into a queue.
+    /// Workflows that were put into a queue, or left room in it.
     Queues,
 }
 
@@ -76,7 +76,8 @@ type News = (Channel, String);
 
 fn news(fact: &Fact) -> Option<News> {
     match fact {
-        Fact::Message { .. } => None, // the trigger's task
+        // The first is the trigger's task; by the time the second is due, whoever lives has looked.
+        Fact::Message { .. } | Fact::Delayed => None,
         Fact::Event { workflow, key } => Some((Channel::Events, format!("{workflow}::{key}"))),
         Fact::Ended { workflow } => Some((Channel::Workflows, workflow.clone())),
         Fact::Enqueued { queue } => Some((Channel::Queues, queue.clone())),

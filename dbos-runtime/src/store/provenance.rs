@@ -2,9 +2,9 @@
 
 use super::Store;
 use super::backend::Access;
-use super::sql::Statement;
+use super::sql::{Row, Statement};
 use crate::caller::Provenance;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 impl Provenance {
     /// The roles as the column holds them: a JSON list; nothing if there is no user.
@@ -18,26 +18,31 @@ impl Provenance {
     }
 }
 
+impl Provenance {
+    /// What a row with all of these columns says. Other libraries write them too, so what cannot be read is as if it
+    /// were empty.
+    pub(super) fn read(row: &Row) -> Self {
+        let text = |column| row.get::<Option<String>>(column).ok().flatten();
+        let roles = text("authenticated_roles").and_then(|roles| serde_json::from_str(&roles).ok());
+        Self {
+            user: text("authenticated_user"),
+            roles: roles.unwrap_or_default(),
+            assumed_role: text("assumed_role"),
+            request: text("request").and_then(|request| serde_json::from_str(&request).ok()),
+        }
+    }
+}
+
 impl Store {
-    /// On whose behalf `workflow` was started. Other libraries write these columns too, so what cannot be read is as
-    /// if it were empty.
+    /// On whose behalf `workflow` was started.
     pub(crate) async fn provenance(&self, workflow: &str) -> Result<Provenance> {
-        const ACTION: &str = "read who started a workflow";
         let statement = Statement::new(
             "SELECT authenticated_user, authenticated_roles, assumed_role, request
                FROM dbos.workflow_status
               WHERE workflow_uuid = $1",
         )
         .bind(workflow);
-        let rows = self.insist(ACTION, Access::Read, &statement).await?;
-        let Some(row) = rows.first() else { return Ok(Provenance::default()) };
-        let text = |column| row.get::<Option<String>>(column).map_err(|error| Error::database(ACTION, error));
-        let roles = text("authenticated_roles")?.and_then(|roles| serde_json::from_str(&roles).ok());
-        Ok(Provenance {
-            user: text("authenticated_user")?,
-            roles: roles.unwrap_or_default(),
-            assumed_role: text("assumed_role")?,
-            request: text("request")?.and_then(|request| serde_json::from_str(&request).ok()),
-        })
+        let rows = self.insist("read who started a workflow", Access::Read, &statement).await?;
+        Ok(rows.first().map(Provenance::read).unwrap_or_default())
     }
 }

@@ -1,8 +1,9 @@
 //! Writing the row that makes a workflow exist.
 //!
-//! It names an executor that the database knows, or it is not written: others look for the work of dead
-//! executors by their names, and would never find it. On Postgres the executor's row is locked meanwhile,
-//! as a foreign key would do, so that it cannot be forgotten at the same moment.
+//! If the workflow is to run at once, the row names an executor that the database knows, or it is not written: others
+//! look for the work of dead executors by their names, and would never find it. On Postgres the executor's row is
+//! locked meanwhile, as a foreign key would do, so that it cannot be forgotten at the same moment. A workflow in a
+//! queue is nobody's yet.
 
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
@@ -10,17 +11,19 @@ use super::sql::{Row, Statement};
 use super::writer::Write;
 use super::{PORTABLE, Store, within};
 use crate::caller::Provenance;
+use crate::status::Status;
 
-/// A workflow about to run in this process.
+/// A workflow about to run in this process, or to wait in a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     pub(crate) workflow: String,
     pub(crate) name: String,
     pub(crate) inputs: String,
+    /// Who runs it, unless it waits in a queue.
     pub(crate) executor: String,
     pub(crate) application: String,
     pub(crate) version: String,
-    /// The owner token of the run, and the proof that this very call made the row.
+    /// The proof that this very call made the row, and the owner token of the run if it runs at once.
     pub(crate) owner: String,
     pub(crate) now_ms: i64,
     pub(crate) timeout_ms: Option<i64>,
@@ -28,6 +31,48 @@ pub(crate) struct Start {
     pub(crate) parent: Option<String>,
     /// On whose behalf it runs.
     pub(crate) provenance: Provenance,
+    pub(crate) place: Option<Place>,
+}
+
+/// Where in a queue a workflow waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) queue: String,
+    /// Lower goes first.
+    pub(crate) priority: u32,
+    /// When its delay has passed, if it has one.
+    pub(crate) due_ms: Option<i64>,
+    pub(crate) deduplication_id: Option<String>,
+}
+
+impl Start {
+    fn status(&self) -> Status {
+        match &self.place {
+            None => Status::Pending,
+            Some(Place { due_ms: None, .. }) => Status::Enqueued,
+            Some(Place { due_ms: Some(_), .. }) => Status::Delayed,
+        }
+    }
+
+    fn executor(&self) -> Option<String> {
+        self.place.is_none().then(|| self.executor.clone())
+    }
+
+    fn queue(&self) -> Option<String> {
+        self.place.as_ref().map(|place| place.queue.clone())
+    }
+
+    fn deduplication_id(&self) -> Option<String> {
+        self.place.as_ref().and_then(|place| place.deduplication_id.clone())
+    }
+
+    fn priority(&self) -> i64 {
+        self.place.as_ref().map_or(0, |place| place.priority.into())
+    }
+
+    fn due_ms(&self) -> Option<i64> {
+        self.place.as_ref().and_then(|place| place.due_ms)
+    }
 }
 
 /// The step of a parent that starts a child.
@@ -42,8 +87,8 @@ pub(crate) struct ParentStep {
 pub(crate) enum ChildStarted {
     /// Row and step are written.
     Created,
-    /// The id is somebody's already; nothing was written.
-    IdTaken,
+    /// The id is somebody's already, or the deduplication id is; nothing was written.
+    Taken,
     /// The parent is no longer ours; nothing was written.
     NotMine,
 }
@@ -86,10 +131,10 @@ fn on_postgres(batch: &[Start]) -> Statement {
            SELECT *
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                          $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
-                         $14::text[], $15::text[])
+                         $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[])
                AS input (workflow_uuid, name, inputs, executor_id, application_name, application_version, creator_xid,
-                         parent_workflow_id, now_ms, timeout_ms, deadline_ms, authenticated_user,
-                         authenticated_roles, assumed_role, request)
+                         parent_workflow_id, now_ms, timeout_ms, deadline_ms, status, queue_name, deduplication_id,
+                         priority, due_ms, authenticated_user, authenticated_roles, assumed_role, request)
          ), known AS (
            SELECT executor_id
              FROM dbos_rust.executors
@@ -99,15 +144,19 @@ fn on_postgres(batch: &[Start]) -> Statement {
            INSERT INTO dbos.workflow_status
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization, authenticated_user,
-                   authenticated_roles, assumed_role, request)
-           SELECT workflow_uuid, 'PENDING', name, executor_id, application_name, application_version, creator_xid,
-                  creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms, deadline_ms, 1, 0, 'portable_json',
-                  authenticated_user, authenticated_roles, assumed_role, request
+                   workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
+                   delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request)
+           SELECT workflow_uuid, status, name, known.executor_id, application_name, application_version,
+                  CASE WHEN queue_name IS NULL THEN creator_xid END,
+                  creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms,
+                  deadline_ms, CASE WHEN queue_name IS NULL THEN 1 ELSE 0 END, queue_name, deduplication_id, priority,
+                  due_ms, 'portable_json', authenticated_user, authenticated_roles, assumed_role, request
              FROM input
-             JOIN known USING (executor_id)
+             LEFT JOIN known ON known.executor_id = input.executor_id
+            WHERE known.executor_id IS NOT NULL
+               OR queue_name IS NOT NULL
             ORDER BY workflow_uuid
-           ON CONFLICT (workflow_uuid) DO NOTHING
+           ON CONFLICT DO NOTHING
            RETURNING workflow_uuid, creator_xid
          ), stored AS (
            INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
@@ -121,7 +170,7 @@ fn on_postgres(batch: &[Start]) -> Statement {
     .bind(texts(|start| Some(start.workflow.clone())))
     .bind(texts(|start| Some(start.name.clone())))
     .bind(texts(|start| Some(start.inputs.clone())))
-    .bind(texts(|start| Some(start.executor.clone())))
+    .bind(texts(Start::executor))
     .bind(texts(|start| Some(start.application.clone())))
     .bind(texts(|start| Some(start.version.clone())))
     .bind(texts(|start| Some(start.owner.clone())))
@@ -129,6 +178,11 @@ fn on_postgres(batch: &[Start]) -> Statement {
     .bind(ints(|start| Some(start.now_ms)))
     .bind(ints(|start| start.timeout_ms))
     .bind(ints(|start| start.deadline_ms))
+    .bind(texts(|start| Some(start.status().to_string())))
+    .bind(texts(Start::queue))
+    .bind(texts(Start::deduplication_id))
+    .bind(ints(|start| Some(start.priority())))
+    .bind(ints(Start::due_ms))
     .bind(texts(|start| start.provenance.user.clone()))
     .bind(texts(|start| start.provenance.roles_text()))
     .bind(texts(|start| start.provenance.assumed_role.clone()))
@@ -140,17 +194,18 @@ fn status_row(start: &Start) -> Statement {
         "INSERT INTO dbos.workflow_status
                 (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                  creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                 workflow_deadline_epoch_ms, recovery_attempts, priority, serialization, authenticated_user,
-                 authenticated_roles, assumed_role, request)
-         SELECT $1, 'PENDING', $2, executor_id, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 0, $11, $12, $13, $14, $15
-           FROM dbos_rust.executors
-          WHERE executor_id = $3
-         ON CONFLICT (workflow_uuid) DO NOTHING
+                 workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
+                 delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request)
+         SELECT $1, $12, $2, $3, $4, $5, CASE WHEN $13 IS NULL THEN $6 END, $6, $7, $8, $8, $9, $10,
+                CASE WHEN $13 IS NULL THEN 1 ELSE 0 END, $13, $14, $15, $16, $11, $17, $18, $19, $20
+          WHERE $13 IS NOT NULL
+             OR EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $3)
+         ON CONFLICT DO NOTHING
          RETURNING creator_xid",
     )
     .bind(&start.workflow)
     .bind(&start.name)
-    .bind(&start.executor)
+    .bind(start.executor())
     .bind(&start.application)
     .bind(&start.version)
     .bind(&start.owner)
@@ -159,6 +214,11 @@ fn status_row(start: &Start) -> Statement {
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
     .bind(PORTABLE)
+    .bind(start.status().as_str())
+    .bind(start.queue())
+    .bind(start.deduplication_id())
+    .bind(start.priority())
+    .bind(start.due_ms())
     .bind(start.provenance.user.clone())
     .bind(start.provenance.roles_text())
     .bind(start.provenance.assumed_role.clone())
@@ -194,7 +254,7 @@ impl Store {
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         Ok(match (row.get::<i64>("mine")?, row.get::<i64>("made")?) {
             (0, _) => ChildStarted::NotMine,
-            (_, 0) => ChildStarted::IdTaken,
+            (_, 0) => ChildStarted::Taken,
             _ => ChildStarted::Created,
         })
     }
@@ -209,7 +269,7 @@ impl Store {
         let outcome = if connection.run(&fence).await?.is_empty() {
             ChildStarted::NotMine
         } else if connection.run(&status_row(start)).await?.is_empty() {
-            ChildStarted::IdTaken
+            ChildStarted::Taken
         } else {
             connection.run(&input_row(start)).await?;
             connection.run(&child_step(start, parent)).await?;
@@ -253,13 +313,16 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
            INSERT INTO dbos.workflow_status
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                   workflow_deadline_epoch_ms, recovery_attempts, priority, serialization, authenticated_user,
-                   authenticated_roles, assumed_role, request)
-           SELECT $1, 'PENDING', $2, known.executor_id, $5, $6, $7, $7, fence.workflow_uuid, $10, $10, $11, $12, 1, 0,
-                  'portable_json', $14, $15, $16, $17
+                   workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
+                   delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request)
+           SELECT $1, $14, $2, known.executor_id, $5, $6, CASE WHEN $15::text IS NULL THEN $7 END, $7,
+                  fence.workflow_uuid, $10, $10, $11, $12, CASE WHEN $15 IS NULL THEN 1 ELSE 0 END, $15, $16, $17, $18,
+                  'portable_json', $19, $20, $21, $22
              FROM fence
-            CROSS JOIN known
-           ON CONFLICT (workflow_uuid) DO NOTHING
+             LEFT JOIN known ON TRUE
+            WHERE known.executor_id IS NOT NULL
+               OR $15 IS NOT NULL
+           ON CONFLICT DO NOTHING
            RETURNING workflow_uuid
          ), stored AS (
            INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
@@ -277,7 +340,7 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
     .bind(&start.workflow)
     .bind(&start.name)
     .bind(&start.inputs)
-    .bind(&start.executor)
+    .bind(start.executor())
     .bind(&start.application)
     .bind(&start.version)
     .bind(&start.owner)
@@ -287,6 +350,11 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
     .bind(parent.step)
+    .bind(start.status().as_str())
+    .bind(start.queue())
+    .bind(start.deduplication_id())
+    .bind(start.priority())
+    .bind(start.due_ms())
     .bind(start.provenance.user.clone())
     .bind(start.provenance.roles_text())
     .bind(start.provenance.assumed_role.clone())

@@ -4,6 +4,7 @@ use super::Store;
 use super::backend::{Access, Dialect};
 use super::sql::{Row, Statement};
 use super::workflow_row::WorkflowStatus;
+use crate::caller::Provenance;
 use crate::error::{Error, Result};
 use crate::status::Status;
 
@@ -15,7 +16,7 @@ pub(crate) struct WorkflowOutcome {
     pub(crate) error: Option<String>,
 }
 
-/// A workflow taken over from a dead executor.
+/// A workflow taken over from a dead executor, or taken out of a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Claimed {
     pub(crate) workflow: String,
@@ -23,6 +24,11 @@ pub(crate) struct Claimed {
     pub(crate) inputs: Option<String>,
     pub(crate) attempts: i64,
     pub(crate) deadline_ms: Option<i64>,
+    pub(crate) provenance: Provenance,
+    /// The queue it was taken out of.
+    pub(crate) queue: Option<String>,
+    /// Whether it may have recorded a step.
+    pub(crate) has_begun: bool,
     /// Why its row cannot be read, if it cannot: that is this workflow's trouble and no other's.
     pub(crate) unreadable: Option<String>,
 }
@@ -84,7 +90,8 @@ impl Store {
 
     /// Takes over up to `limit` workflows of the executor `dead`: those whose code here is the code
     /// they were started under. Each counts as one attempt, up to a number that no row can overflow: an
-    /// error here would keep all of them waiting. Nothing is claimed for an executor that is itself taken for dead.
+    /// error here would keep all of them waiting. Nothing is claimed for an executor that is itself taken for dead, and
+    /// nothing of a queue, whose limits are kept where it is taken out again.
     pub(crate) async fn claim_from(
         &self,
         dead: &str,
@@ -112,10 +119,13 @@ impl Store {
                       WHERE candidate.status = 'PENDING'
                         AND candidate.executor_id = $1
                         AND candidate.application_name = $3
+                        AND (candidate.queue_name IS NULL
+                             OR candidate.queue_name NOT IN (SELECT name FROM dbos.queues))
                       ORDER BY candidate.created_at
                       LIMIT $7
                         FOR NO KEY UPDATE OF candidate SKIP LOCKED)
-             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms,
+             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, authenticated_user,
+                       authenticated_roles, assumed_role, request,
                        COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
                                   WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
         )
@@ -137,7 +147,8 @@ impl Store {
     pub(crate) async fn claimed_under(&self, owner: &str) -> Result<Vec<Claimed>> {
         let statement = Statement::new(
             "SELECT workflow.workflow_uuid, workflow.name, workflow.recovery_attempts,
-                    workflow.workflow_deadline_epoch_ms, COALESCE(input.inputs, workflow.inputs) AS inputs
+                    workflow.workflow_deadline_epoch_ms, workflow.authenticated_user, workflow.authenticated_roles,
+                    workflow.assumed_role, workflow.request, COALESCE(input.inputs, workflow.inputs) AS inputs
                FROM dbos.workflow_status AS workflow
                LEFT JOIN dbos.workflow_input AS input ON input.workflow_uuid = workflow.workflow_uuid
               WHERE workflow.status = 'PENDING'
@@ -267,14 +278,13 @@ impl Store {
         Ok(lost)
     }
 
-    /// Pending and resumed workflows of this application that nobody with the code at hand can run, by version and
+    /// Open workflows of this application that nobody with the code at hand can run, by version and
     /// name.
     pub(crate) async fn stranded(&self, application: &str, version: &str) -> Result<Vec<Stranded>> {
         let statement = Statement::new(
             "SELECT workflow.application_version, COALESCE(workflow.name, '') AS name, count(*) AS stranded
                FROM dbos.workflow_status AS workflow
-              WHERE (workflow.status = 'PENDING'
-                     OR (workflow.status = 'ENQUEUED' AND workflow.queue_name = '_dbos_internal_queue'))
+              WHERE (workflow.status = 'PENDING' OR workflow.status = 'ENQUEUED' OR workflow.status = 'DELAYED')
                 AND workflow.application_name = $1
                 AND workflow.application_version <> $2
                 AND NOT EXISTS
@@ -314,6 +324,9 @@ pub(super) fn claimed(rows: &[Row]) -> Vec<Claimed> {
                 inputs: None,
                 attempts: 0,
                 deadline_ms: None,
+                provenance: Provenance::default(),
+                queue: None,
+                has_begun: true,
                 unreadable: Some(error.to_string()),
             })
         })
@@ -327,6 +340,9 @@ fn readable_claim(row: &Row) -> sqlx::Result<Claimed> {
         inputs: row.get("inputs")?,
         attempts: row.get::<Option<i64>>("recovery_attempts")?.unwrap_or_default(),
         deadline_ms: row.get("workflow_deadline_epoch_ms")?,
+        provenance: Provenance::read(row),
+        queue: None,
+        has_begun: true,
         unreadable: None,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::codec::WorkflowCodec;
 use crate::context::{Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::id::{IdReuse, IntoWorkflowId};
+use crate::queue::{Deduplication, Queue};
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
 
 /// The name of the step in which a workflow awaits another.
@@ -31,12 +33,24 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<Duration>,
     /// The parent's step that starts it, if this is a child.
     pub(crate) child: Option<Point>,
+    /// The queue it waits in, if it does not run at once.
+    pub(crate) queued: Option<Queued>,
+}
+
+/// How a workflow is put into a queue.
+pub(crate) struct Queued {
+    pub(crate) queue: &'static Queue,
+    pub(crate) priority: u32,
+    pub(crate) delay: Duration,
+    pub(crate) deduplication_id: Option<String>,
+    pub(crate) deduplication: Deduplication,
 }
 
 /// A call of a `#[workflow]`.
 ///
 /// - `.await` runs it and waits for its result; inside a workflow it is a child.
 /// - `DBOS::start_workflow(call).await` starts it and gives a handle.
+/// - `.enqueue(&QUEUE).await` puts it into a queue and gives a handle.
 /// - `.plain().await` runs the function alone, with nothing recorded.
 #[must_use = "a workflow call does nothing until it is awaited or started"]
 pub struct WorkflowCall<R> {
@@ -75,7 +89,8 @@ impl<R: 'static> WorkflowCall<R> {
             }
             Place::Step(_) | Place::Outside => (None, None),
         };
-        let request = Request { workflow, inputs, id: None, id_reuse: IdReuse::default(), timeout: None, child };
+        let id_reuse = IdReuse::default();
+        let request = Request { workflow, inputs, id: None, id_reuse, timeout: None, child, queued: None };
         Self { request: Some(request), awaited, codec, body: Some(body), running: None }
     }
 
@@ -102,11 +117,40 @@ impl<R: 'static> WorkflowCall<R> {
     }
 
     /// Starts it without waiting for its result. The same as `DBOS::start_workflow(call)`.
-    pub fn start(mut self) -> Start<R> {
+    pub fn start(self) -> Start<R> {
+        self.into_start()
+    }
+
+    /// Puts it into `queue`, where it waits until a process of the application has room for it.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Queue, Result, workflow};
+    /// #[dbos::queue]
+    /// static PARCELS: Queue = Queue::new("parcels").concurrency(10);
+    ///
+    /// #[workflow]
+    /// async fn ship(order: u64) -> Result<()> {
+    ///     Ok(())
+    /// }
+    ///
+    /// # async fn shipping() -> Result<()> {
+    /// let handle = ship(7).enqueue(&PARCELS).priority(2).workflow_id("ship-7").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn enqueue(mut self, queue: &'static Queue) -> Start<R, InQueue> {
+        let deduplication = Deduplication::default();
+        let queued = Queued { queue, priority: 0, delay: Duration::ZERO, deduplication_id: None, deduplication };
+        self.set(|request| request.queued = Some(queued));
+        self.into_start()
+    }
+
+    fn into_start<P>(mut self) -> Start<R, P> {
         if let Some(awaited) = &self.awaited {
             awaited.run.give_back(awaited.step);
         }
-        Start { request: self.request.take().expect("a call is used once"), codec: self.codec }
+        let request = self.request.take().expect("a call is used once");
+        Start { request, codec: self.codec, place: PhantomData }
     }
 
     /// Runs the function alone: no row, no recovery, steps run unrecorded unless in a workflow.
@@ -139,14 +183,23 @@ async fn run_and_wait<R: Send + 'static>(request: Request, awaited: Option<Point
     }
 }
 
-/// A workflow about to be started. Awaiting it writes the row and gives a handle.
+/// Of a [`Start`]: the workflow runs at once, in this process.
+#[derive(Debug)]
+pub enum AtOnce {}
+
+/// Of a [`Start`]: the workflow waits in a queue.
+#[derive(Debug)]
+pub enum InQueue {}
+
+/// A workflow about to be started, at once or by way of a queue. Awaiting it writes the row and gives a handle.
 #[must_use = "a workflow starts only when this is awaited"]
-pub struct Start<R> {
+pub struct Start<R, P = AtOnce> {
     request: Request,
     codec: WorkflowCodec<R>,
+    place: PhantomData<P>,
 }
 
-impl<R: Send + 'static> Start<R> {
+impl<R: Send + 'static, P> Start<R, P> {
     /// Starts under this id. The same id never runs twice: a second start attaches to the first.
     pub fn workflow_id(mut self, id: impl IntoWorkflowId) -> Self {
         self.request.id = id.into_workflow_id();
@@ -159,14 +212,45 @@ impl<R: Send + 'static> Start<R> {
         self
     }
 
-    /// Cancels the workflow if it has not ended this long after its start; a crash does not extend it.
+    /// Cancels the workflow if it has not ended this long after its start, or after it has left its queue; a crash does
+    /// not extend it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.request.timeout = Some(timeout);
         self
     }
 }
 
-impl<R: Send + 'static> IntoFuture for Start<R> {
+impl<R: Send + 'static> Start<R, InQueue> {
+    /// Lets it go before those of the queue with a higher number, up to 2147483647. Without one it goes before all that
+    /// have one; among equals the oldest goes first.
+    pub fn priority(self, priority: u32) -> Self {
+        self.set(|queued| queued.priority = priority)
+    }
+
+    /// Keeps it out of the queue for so long, counted from now; a crash does not extend it.
+    pub fn delay(self, delay: Duration) -> Self {
+        self.set(|queued| queued.delay = delay)
+    }
+
+    /// Lets there be one workflow with this id in the queue, from when it is put there until it has ended. Another one
+    /// is refused, unless [`deduplication`](Self::deduplication) says otherwise.
+    pub fn deduplication_id(self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        self.set(|queued| queued.deduplication_id = Some(id))
+    }
+
+    /// What to do if another workflow of the queue has the deduplication id.
+    pub fn deduplication(self, deduplication: Deduplication) -> Self {
+        self.set(|queued| queued.deduplication = deduplication)
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Queued)) -> Self {
+        change(self.request.queued.as_mut().expect("it is made with a queue"));
+        self
+    }
+}
+
+impl<R: Send + 'static, P> IntoFuture for Start<R, P> {
     type Output = Result<WorkflowHandle<R>>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
@@ -184,7 +268,7 @@ impl<R> fmt::Debug for WorkflowCall<R> {
     }
 }
 
-impl<R> fmt::Debug for Start<R> {
+impl<R, P> fmt::Debug for Start<R, P> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Start")
     }

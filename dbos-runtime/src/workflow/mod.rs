@@ -10,6 +10,9 @@
 //!                     └── claimed too often ───────▶ MAX_RECOVERY_ATTEMPTS_EXCEEDED
 //!
 //!   CANCELLED, MAX_RECOVERY_ATTEMPTS_EXCEEDED ── resume ──▶ ENQUEUED ── claim ──▶ PENDING
+//!
+//!   (none) ── enqueue ──▶ ENQUEUED ── room in its queue ──▶ PENDING ── owner dies ──▶ ENQUEUED
+//!   (none) ── enqueue with a delay ──▶ DELAYED ── due ──▶ ENQUEUED
 //! ```
 //!
 //! Every arrow is one commit that checks where it starts from, so none is taken twice.
@@ -22,7 +25,7 @@ mod result;
 mod run;
 mod start;
 
-pub use call::{Start, WorkflowCall};
+pub use call::{AtOnce, InQueue, Start, WorkflowCall};
 pub use handle::WorkflowHandle;
 pub(crate) use rehearse::{Ending, Recording, rehearse};
 pub(crate) use run::{Execution, spawn};

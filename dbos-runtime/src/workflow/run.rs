@@ -36,6 +36,8 @@ pub(crate) struct Execution {
     pub(crate) provenance: Provenance,
     /// What earlier executions recorded; empty for a fresh one, which therefore reads nothing.
     pub(crate) history: History,
+    /// The queue it was taken out of.
+    pub(crate) queue: Option<String>,
 }
 
 /// How a run came to its end.
@@ -53,7 +55,7 @@ pub(crate) fn spawn(executor: &Arc<Executor>, execution: Execution) {
 }
 
 fn spawn_at_work(executor: &Arc<Executor>, execution: Execution, activity: Arc<Activity>) {
-    match executor.enter(&execution.workflow, &execution.owner) {
+    match executor.enter(&execution.workflow, &execution.owner, execution.queue.as_deref()) {
         Some(signal) => spawn_entered(executor, execution, &signal, activity),
         None => {
             // An earlier run of it has been told to stop and has not got to it yet.
@@ -91,14 +93,14 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
                 tokio::select! {
                     biased;
                     end = stopped => end,
-                    () = deadline(&run) => End::TimedOut,
+                    () = run.executor.clock.reach(run.deadline_ms) => End::TimedOut,
                     end = in_run(Arc::clone(&run), watched(&run, definition, body_end(body))) => end,
                 }
             }
         };
         finish(&run, end).await;
     };
-    let under_way = UnderWay { executor: Arc::clone(executor), workflow: execution.workflow };
+    let under_way = UnderWay { executor: Arc::clone(executor), workflow: execution.workflow, queue: execution.queue };
     let until_crash = async move {
         tokio::select! {
             biased;
@@ -113,12 +115,14 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
 struct UnderWay {
     executor: Arc<Executor>,
     workflow: String,
+    queue: Option<String>,
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.executor.leave(&self.workflow);
         self.executor.wakeups.wake(&Fact::Ended { workflow: std::mem::take(&mut self.workflow) });
+        self.executor.leave_queue(self.queue.take());
     }
 }
 
@@ -133,13 +137,6 @@ async fn watched(run: &Run, definition: &dyn AnyWorkflow, body: impl Future<Outp
 fn unreadable_inputs(reason: String) -> End {
     let error = Error::Unreadable { what: "the arguments of the workflow".to_owned(), reason };
     End::Returned(Ok(engine_error(&error)))
-}
-
-async fn deadline(run: &Run) {
-    match run.deadline_ms {
-        Some(deadline_ms) => run.executor.clock.sleep_until(deadline_ms).await,
-        None => std::future::pending().await,
-    }
 }
 
 pub(super) async fn body_end(body: BoxFuture<'static, Result<Encoded, String>>) -> End {

@@ -1,11 +1,11 @@
-//! Starting: options become a row, and the row becomes a run in this process.
+//! Starting: options become a row, and the row becomes a run in this process, or waits in a queue.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Instrument;
 
-use super::call::Request;
+use super::call::{Queued, Request};
 use super::run::{Execution, spawn};
 use crate::caller::{Provenance, caller};
 use crate::checkpoint::{Point, StepOutcome};
@@ -15,12 +15,14 @@ use crate::context::engine;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
+use crate::queue::Deduplication;
 use crate::registry::AnyWorkflow;
 use crate::store::checkpoints::Effect;
 use crate::store::retry::Backoff;
-use crate::store::starts::{ChildStarted, ParentStep, Start};
+use crate::store::starts::{ChildStarted, ParentStep, Place, Start};
 use crate::store::steps::History;
 use crate::store::workflow_row::WorkflowStatus;
+use crate::wakeup::Fact;
 
 /// How long a caller outside a workflow waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,6 +41,9 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
         check_key("workflow id", id)?;
     }
     let executor = engine()?;
+    if let Some(queued) = &request.queued {
+        check_queued(&executor, queued)?;
+    }
     let workflow = match &request.child {
         Some(point) => start_child(&executor, &request, point, inputs).await?,
         None => {
@@ -59,6 +64,30 @@ fn out_of_reach() -> Error {
     }
 }
 
+/// Refuses what would wait for ever, or cannot be stored.
+fn check_queued(executor: &Executor, queued: &Queued) -> Result<()> {
+    let name = queued.queue.name();
+    if executor.catalog.queue(name).is_none() {
+        return Err(Error::Configuration(format!(
+            "nobody serves the queue `{name}`; write `#[dbos::queue]` above its static"
+        )));
+    }
+    if i32::try_from(queued.priority).is_err() {
+        let reason = format!("{} is more than {}; give a smaller number", queued.priority, i32::MAX);
+        return Err(Error::InvalidKey { what: "priority".to_owned(), reason });
+    }
+    queued.deduplication_id.as_ref().map_or(Ok(()), |id| check_key("deduplication id", id))
+}
+
+fn place(executor: &Executor, queued: &Queued) -> Place {
+    Place {
+        queue: queued.queue.name().to_owned(),
+        priority: queued.priority,
+        due_ms: (!queued.delay.is_zero()).then(|| executor.clock.after(queued.delay)),
+        deduplication_id: queued.deduplication_id.clone(),
+    }
+}
+
 fn row(
     executor: &Executor,
     request: &Request,
@@ -67,9 +96,12 @@ fn row(
     parent: Option<&Point>,
     provenance: Provenance,
 ) -> Start {
-    let now_ms = executor.clock.now_ms();
+    // Two that are put into a queue one after the other leave it in that order.
+    let now_ms = if request.queued.is_some() { executor.clock.unique_ms() } else { executor.clock.now_ms() };
     let timeout = request.timeout.or(request.workflow.options().timeout);
-    let own_deadline_ms = timeout.map(|timeout| now_ms.saturating_add(millis(timeout)));
+    // The time of what is queued begins when it leaves the queue.
+    let own_deadline_ms =
+        timeout.filter(|_| request.queued.is_none()).map(|timeout| now_ms.saturating_add(millis(timeout)));
     let inherited_ms = parent.and_then(|point| point.run.deadline_ms);
     Start {
         workflow: id,
@@ -85,6 +117,7 @@ fn row(
         deadline_ms: own_deadline_ms.into_iter().chain(inherited_ms).min(),
         parent: parent.map(|point| point.run.workflow.clone()),
         provenance,
+        place: request.queued.as_ref().map(|queued| place(executor, queued)),
     }
 }
 
@@ -92,19 +125,21 @@ fn row(
 async fn start_outside(executor: &Arc<Executor>, request: &Request, inputs: String) -> Result<String> {
     let caller = caller();
     let key = caller.as_ref().filter(|_| request.id.is_none()).and_then(|caller| caller.take_key());
-    let workflow = request.id.clone().or_else(|| key.clone()).unwrap_or_else(random_id);
+    let id = request.id.clone().or_else(|| key.clone()).unwrap_or_else(random_id);
     let provenance = caller.as_ref().map(|caller| caller.provenance()).unwrap_or_default();
-    let row = row(executor, request, workflow.clone(), inputs, None, provenance);
-    match create(executor, request, row.clone(), None).await? {
-        Created::Running => {}
+    let row = row(executor, request, id, inputs, None, provenance);
+    let workflow = match create(executor, request, row.clone(), None).await? {
+        Created::Made => row.workflow,
         Created::Existing(existing) => {
-            attach(&existing, &row, request.id_reuse)?;
+            let workflow = attach(&existing, &row, request.id_reuse)?;
             if key.is_some() {
                 check_same_request(executor, &row).await?;
             }
+            workflow
         }
+        Created::Duplicate(existing) => attach_to_duplicate(&existing, &row, request)?,
         Created::NotMine => unreachable!("only a parent can be lost"),
-    }
+    };
     if let Some(caller) = caller {
         caller.note_started(&workflow);
     }
@@ -124,16 +159,18 @@ async fn check_same_request(executor: &Executor, called: &Start) -> Result<()> {
 
 /// What became of an attempt to make a workflow.
 enum Created {
-    /// It is made and runs.
-    Running,
+    /// It is made, and runs or waits in its queue.
+    Made,
     /// The id was taken already.
     Existing(Box<WorkflowStatus>),
+    /// Another workflow of the queue has the deduplication id.
+    Duplicate(Box<WorkflowStatus>),
     /// The parent is no longer ours.
     NotMine,
 }
 
-/// Writes the row and runs it, in a task of its own: the caller may be dropped at any moment (a
-/// browser that goes away, a parent that is cancelled), and a row without a run would wait for ever.
+/// Writes the row, and runs it unless it is for a queue, in a task of its own: the caller may be dropped at any moment
+/// (a browser that goes away, a parent that is cancelled), and a row without a run would wait for ever.
 async fn create(
     executor: &Arc<Executor>,
     request: &Request,
@@ -155,7 +192,7 @@ async fn create(
                         .await?
                     {
                         ChildStarted::Created => true,
-                        ChildStarted::IdTaken => false,
+                        ChildStarted::Taken => false,
                         ChildStarted::NotMine => return Ok(Created::NotMine),
                     }
                 }
@@ -167,23 +204,59 @@ async fn create(
                 // It carries our token: our first try was committed although its answer was lost.
                 Some(existing) if existing.creator.as_ref() == Some(&row.owner) => break,
                 Some(existing) => return Ok(Created::Existing(Box::new(existing))),
-                // This executor is taken for dead, and is about to go on under another name; or a row of that id was
-                // deleted in between.
-                None if executor.is_closing() => return Err(Error::ShuttingDown),
-                None => {
-                    backoff.wait().await;
-                    row.executor = executor.id();
-                }
+                None => {}
             }
+            if let Some(existing) = duplicate_of(&executor, &row).await? {
+                return Ok(Created::Duplicate(Box::new(existing)));
+            }
+            // This executor is taken for dead, and is about to go on under another name; or a row of that id or with
+            // that deduplication id is gone since.
+            if executor.is_closing() {
+                return Err(Error::ShuttingDown);
+            }
+            backoff.wait().await;
+            row.executor = executor.id();
         }
-        run_fresh(&executor, definition, row);
-        Ok(Created::Running)
+        match &row.place {
+            None => run_fresh(&executor, definition, row),
+            Some(place) => executor.notifier.told(&news_of(place)),
+        }
+        Ok(Created::Made)
     };
     tokio::spawn(task.in_current_span()).await.unwrap_or(Err(Error::ShuttingDown))
 }
 
-/// Checks that `existing` is a run of the function that was called, and may be attached to.
-fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<()> {
+/// The workflow that has what `row` wants to be alone with in its queue.
+async fn duplicate_of(executor: &Executor, row: &Start) -> Result<Option<WorkflowStatus>> {
+    match &row.place {
+        Some(Place { queue, deduplication_id: Some(id), .. }) => executor.store.deduplicated(queue, id).await,
+        _ => Ok(None),
+    }
+}
+
+fn news_of(place: &Place) -> Fact {
+    match place.due_ms {
+        None => Fact::Enqueued { queue: place.queue.clone() },
+        Some(_) => Fact::Delayed,
+    }
+}
+
+/// Gives the workflow to wait for instead of a second one with its deduplication id.
+fn attach_to_duplicate(existing: &WorkflowStatus, called: &Start, request: &Request) -> Result<String> {
+    let policy = request.queued.as_ref().map(|queued| queued.deduplication).unwrap_or_default();
+    if policy == Deduplication::ReturnExisting && existing.name == called.name {
+        return Ok(existing.workflow_id.clone());
+    }
+    let place = called.place.as_ref();
+    Err(Error::Deduplicated {
+        queue: place.map(|place| place.queue.clone()).unwrap_or_default(),
+        deduplication_id: place.and_then(|place| place.deduplication_id.clone()).unwrap_or_default(),
+        workflow: existing.workflow_id.clone(),
+    })
+}
+
+/// Checks that `existing` is a run of the function that was called, and may be attached to; gives its id.
+fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<String> {
     if existing.name != called.name {
         return Err(Error::ConflictingWorkflow {
             workflow: existing.workflow_id.clone(),
@@ -200,7 +273,7 @@ fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<(
             "started again with other arguments; the first ones count, and this call waits for their result"
         );
     }
-    Ok(())
+    Ok(existing.workflow_id.clone())
 }
 
 fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row: Start) {
@@ -214,6 +287,7 @@ fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row
             deadline_ms: row.deadline_ms,
             provenance: row.provenance,
             history: History::new(),
+            queue: None,
         },
     );
 }
@@ -227,27 +301,28 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
     let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point), provenance);
     let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
     loop {
-        let existing = match create(executor, request, row.clone(), Some(parent.clone())).await {
-            Ok(Created::Running) => return Ok(row.workflow),
-            Ok(Created::Existing(existing)) => existing,
+        let attached = match create(executor, request, row.clone(), Some(parent.clone())).await {
+            Ok(Created::Made) => return Ok(row.workflow),
+            Ok(Created::Existing(existing)) if request.id.is_some() => attach(&existing, &row, request.id_reuse),
+            Ok(Created::Existing(_)) => {
+                // Had this step started it, the step would be recorded. So it is a stranger's, or a sibling's that
+                // was given this id, and must not stop the child.
+                row.workflow = sidestepped_child_id(&point.run.workflow, point.step);
+                continue;
+            }
+            Ok(Created::Duplicate(existing)) => attach_to_duplicate(&existing, &row, request),
             Ok(Created::NotMine) => point.run.stop(Signal::LostOwnership).await,
             Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
             Err(error) => point.fail_to_store(&error).await,
         };
-        if request.id.is_none() {
-            // Had this step started it, the step would be recorded. So it is a stranger's, or a sibling's that
-            // was given this id, and must not stop the child.
-            row.workflow = sidestepped_child_id(&point.run.workflow, point.step);
-            continue;
-        }
-        return record_attachment(point, &existing, &row, request.id_reuse).await;
+        return record_attachment(point, attached).await;
     }
 }
 
-/// Records that the child is a workflow that exists already, or that it is another function's.
-async fn record_attachment(point: &Point, existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<String> {
-    let outcome = match attach(existing, called, reuse) {
-        Ok(()) => StepOutcome { child: Some(called.workflow.clone()), ..StepOutcome::default() },
+/// Records which workflow the child is that exists already, or why it cannot be that one.
+async fn record_attachment(point: &Point, attached: Result<String>) -> Result<String> {
+    let outcome = match attached {
+        Ok(child) => StepOutcome { child: Some(child), ..StepOutcome::default() },
         Err(error) => engine_error(&error).into(),
     };
     let now_ms = point.run.executor.clock.now_ms();

@@ -103,6 +103,9 @@ pub(super) struct ListFlags {
     /// Only workflows that this executor runs or ran last
     #[arg(long, value_name = "ID")]
     executor: Option<String>,
+    /// Only workflows that wait in this queue or were taken out of it
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
     /// Only the children of this workflow
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
@@ -149,6 +152,7 @@ impl ListFlags {
         let filter = self.application.into_iter().fold(filter, WorkflowFilter::application_name);
         let filter = self.application_version.into_iter().fold(filter, WorkflowFilter::application_version);
         let filter = self.executor.into_iter().fold(filter, WorkflowFilter::executor_id);
+        let filter = self.queue.into_iter().fold(filter, WorkflowFilter::queue);
         let filter = self.parent.into_iter().fold(filter, WorkflowFilter::parent);
         let filter = self.since.into_iter().fold(filter, |filter, at| filter.created_from_ms(at.before(now_ms)));
         let filter = self.until.into_iter().fold(filter, |filter, at| filter.created_before_ms(at.before(now_ms)));

@@ -1,0 +1,26 @@
+//! Queues, on both databases from one definition. They have a program of their own, because its applications share a
+//! database with no other: the name of a queue belongs to one application.
+
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
+
+use std::process::ExitCode;
+
+mod app;
+
+mod children;
+mod crashes;
+mod declared;
+mod limits;
+mod options;
+mod processes;
+
+fn main() -> ExitCode {
+    dbos_testkit::main(&[
+        declared::CASES,
+        limits::CASES,
+        options::CASES,
+        children::CASES,
+        crashes::CASES,
+        processes::CASES,
+    ])
+}
