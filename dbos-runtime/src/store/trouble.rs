@@ -8,6 +8,7 @@ use super::retry::{is_conflict, is_damage, reason};
 use crate::error::Error;
 
 /// How long something is tried before it counts as more than a hiccup.
+#[cfg_attr(not(feature = "http"), allow(dead_code))] // nobody else asks for the worst
 const HICCUP: Duration = Duration::from_secs(1);
 /// How long the log is silent about something that goes on failing.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -38,6 +39,7 @@ impl Troubles {
     }
 
     /// What is wrong, for people.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) fn worst(&self) -> Option<&'static str> {
         let list = self.list();
         let longest = list.open.values().find(|(since, _)| since.elapsed() > HICCUP);
