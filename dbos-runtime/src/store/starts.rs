@@ -190,7 +190,7 @@ fn on_postgres(batch: &[Start]) -> Statement {
 }
 
 fn status_row(start: &Start) -> Statement {
-    Statement::new(
+    let statement = Statement::new(
         "INSERT INTO dbos.workflow_status
                 (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                  creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
@@ -213,16 +213,22 @@ fn status_row(start: &Start) -> Statement {
     .bind(start.now_ms)
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
-    .bind(PORTABLE)
-    .bind(start.status().as_str())
-    .bind(start.queue())
-    .bind(start.deduplication_id())
-    .bind(start.priority())
-    .bind(start.due_ms())
-    .bind(start.provenance.user.clone())
-    .bind(start.provenance.roles_text())
-    .bind(start.provenance.assumed_role.clone())
-    .bind(start.provenance.request_text())
+    .bind(PORTABLE);
+    with_place_and_provenance(statement, start)
+}
+
+/// Binds what both statements for one workflow end with.
+fn with_place_and_provenance(statement: Statement, start: &Start) -> Statement {
+    statement
+        .bind(start.status().as_str())
+        .bind(start.queue())
+        .bind(start.deduplication_id())
+        .bind(start.priority())
+        .bind(start.due_ms())
+        .bind(start.provenance.user.clone())
+        .bind(start.provenance.roles_text())
+        .bind(start.provenance.assumed_role.clone())
+        .bind(start.provenance.request_text())
 }
 
 fn input_row(start: &Start) -> Statement {
@@ -297,7 +303,7 @@ fn child_step(start: &Start, parent: &ParentStep) -> Statement {
 }
 
 fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
-    Statement::new(
+    let statement = Statement::new(
         "WITH fence AS (
            SELECT workflow_uuid
              FROM dbos.workflow_status
@@ -349,14 +355,6 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
     .bind(start.now_ms)
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
-    .bind(parent.step)
-    .bind(start.status().as_str())
-    .bind(start.queue())
-    .bind(start.deduplication_id())
-    .bind(start.priority())
-    .bind(start.due_ms())
-    .bind(start.provenance.user.clone())
-    .bind(start.provenance.roles_text())
-    .bind(start.provenance.assumed_role.clone())
-    .bind(start.provenance.request_text())
+    .bind(parent.step);
+    with_place_and_provenance(statement, start)
 }
