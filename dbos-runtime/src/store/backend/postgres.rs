@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row as _};
 
 use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::config::Pooler;
@@ -123,9 +123,10 @@ async fn is_as_asked(connection: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar(asked).persistent(false).fetch_one(connection).await
 }
 
+/// Asked in a single message, whose parts a pooler cannot send to two servers.
 async fn is_writable(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let asked = "SELECT current_setting('transaction_read_only') = 'off'";
-    sqlx::query_scalar(asked).persistent(false).fetch_one(connection).await
+    sqlx::raw_sql(asked).fetch_one(connection).await?.try_get(0)
 }
 
 fn read_only(options: &PgConnectOptions) -> Error {
