@@ -1,7 +1,7 @@
 //! Recorded workflows run through the code of this program, without any effect: does it still take the steps that they
 //! have recorded?
 //!
-//! ```
+//! ```standalone_crate
 //! # #[tokio::main]
 //! # async fn main() {
 //! # const HISTORY: &str = r#"{"format": 1, "workflows": []}"#;
