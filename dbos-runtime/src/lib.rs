@@ -173,6 +173,11 @@ mod status;
 mod id;
 mod error;
 
+/// For `fuzz/` alone.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 #[cfg(feature = "http")]
 pub use app::serve;
 pub use clock::{Clock, Held};

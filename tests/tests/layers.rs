@@ -11,6 +11,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const LAYERS: &[&[&str]] = &[
     // What generated code may name: re-exports from everywhere.
     &["__private", "private"],
+    // What fuzz targets may call.
+    &["fuzzing"],
     &["app", "main"],
     &["http"],
     &["dbos"],

@@ -25,6 +25,8 @@ use logging::LogFormat;
 use settings::Settings;
 use shutdown::Shutdown;
 
+#[cfg(feature = "fuzzing")]
+pub use settings::fuzz::fuzz_settings;
 pub use start::serve;
 
 /// The exit code of a command that could not do what it was asked to, or not all of it.

@@ -11,6 +11,8 @@ mod body;
 mod chunks;
 pub(crate) mod error;
 mod framing;
+#[cfg(feature = "fuzzing")]
+mod fuzz;
 mod guard;
 mod head;
 mod health;
@@ -37,6 +39,9 @@ pub use bytes::Bytes;
 
 pub use crate::caller::Identity;
 pub use error::HttpError;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use fuzz::fuzz_requests;
 pub use options::ServerOptions;
 pub use reply::{Redirect, Reply};
 pub use request::{bearer_token, header, peer, request_id};

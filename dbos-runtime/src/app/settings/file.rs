@@ -20,7 +20,7 @@ pub(super) struct File {
 }
 
 /// A key with its value as text, as a flag would have it.
-struct Entry {
+pub(super) struct Entry {
     key: &'static str,
     value: String,
     line: usize,
@@ -47,7 +47,7 @@ impl File {
 }
 
 /// The entries of `text`, or the line of the first mistake and what is wrong there.
-fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
+pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let line = |at: usize| 1 + text[..at].matches('\n').count();
     let table = DeTable::parse(text).map_err(|error| {
         (error.span().map_or(1, |span| line(span.start)), error.message().lines().collect::<Vec<_>>().join(", "))

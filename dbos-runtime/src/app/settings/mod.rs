@@ -1,6 +1,8 @@
 //! Where a setting comes from: flag, environment, file, default; the first that has it wins.
 
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 mod keys;
 mod print;
 mod secret;
