@@ -6,15 +6,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The variable that repeats a run.
 pub const SEED_VARIABLE: &str = "DBOS_TEST_SEED";
 
+/// The number in this variable of the environment, if it is there.
+///
+/// # Panics
+///
+/// If it holds no such number.
+#[must_use]
+pub fn given<T: FromStr>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`, which is no number")))
+}
+
 /// The number in this variable of the environment, else `default`.
 ///
 /// # Panics
 ///
-/// If the variable is there and holds no such number.
+/// As [`given`].
 #[must_use]
 pub fn setting<T: FromStr>(variable: &str, default: T) -> T {
-    let Ok(text) = std::env::var(variable) else { return default };
-    text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`, which is no number"))
+    given(variable).unwrap_or(default)
 }
 
 /// The seed of this run: what `DBOS_TEST_SEED` says, else the time.

@@ -5,12 +5,6 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 use tokio::time::sleep;
 
-/// The number in this variable.
-pub(crate) fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`, which is no number")))
-}
-
 /// Numbers that are the same for the same seed (`SplitMix64`).
 pub(crate) struct Random(u64);
 

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use dbos_testkit::chance::given;
 use dbos_testkit::{Backend, Database, Process, WallClock, report};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::chance::{Random, number};
+use crate::chance::Random;
 use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
@@ -27,8 +28,8 @@ const TIMED_OUT: &str = "SELECT count(*) FROM dbos.operation_outputs
      WHERE function_name = 'DBOS.recv' AND (output IS NULL OR output = 'null')";
 
 async fn customers_are_served_whatever_the_clock_says(database: Database) {
-    let jumps = number("DBOS_CLOCK_JUMPS").unwrap_or(JUMPS);
-    let seed = number("DBOS_CLOCK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let jumps = given("DBOS_CLOCK_JUMPS").unwrap_or(JUMPS);
+    let seed = given("DBOS_CLOCK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let backend = database.backend();
     println!("clock jumps: {backend}, DBOS_CLOCK_JUMPS={jumps} DBOS_CLOCK_SEED={seed}");
     let clock = WallClock::right();

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use dbos_testkit::chance::given;
 use dbos_testkit::{Database, Disk, Process, Server, http, report};
 use tokio::time::sleep;
 
-use crate::chance::{Random, number};
+use crate::chance::Random;
 use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
@@ -42,8 +43,8 @@ async fn customers_are_served_once_there_is_room_on_postgres(disk: Disk, server:
 }
 
 async fn fill_and_free(disk: &Disk, database: Database, look_after_server: impl Fn()) {
-    let times = number("DBOS_FULL_DISKS").unwrap_or(TIMES);
-    let seed = number("DBOS_FULL_DISK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let times = given("DBOS_FULL_DISKS").unwrap_or(TIMES);
+    let seed = given("DBOS_FULL_DISK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let backend = database.backend();
     println!("full disk: {backend}, DBOS_FULL_DISKS={times} DBOS_FULL_DISK_SEED={seed}");
     let branch = Branch::at(database.url()).patient();

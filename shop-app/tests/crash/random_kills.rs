@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use dbos_testkit::chance::given;
 use dbos_testkit::{Database, Process, report};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
-use crate::chance::{Random, number};
+use crate::chance::Random;
 use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
@@ -21,8 +22,8 @@ const KILLS: u64 = 15;
 const LONGEST_LIFE: u64 = 2_500;
 
 async fn twelve_buyers_are_served_whenever_the_shop_is_killed(database: Database) {
-    let kills = number("DBOS_RANDOM_KILLS").unwrap_or(KILLS);
-    let seed = number("DBOS_RANDOM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let kills = given("DBOS_RANDOM_KILLS").unwrap_or(KILLS);
+    let seed = given("DBOS_RANDOM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let backend = database.backend();
     println!("random kills: {backend} {kills}, DBOS_RANDOM_SEED={seed}");
     let branch = Branch::at(database.url()).supervised();

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use dbos_testkit::chance::given;
 use dbos_testkit::{Database, Fault, Process, Proxy, Server, report};
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
-use crate::chance::{Random, number, occupy};
+use crate::chance::{Random, occupy};
 use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
@@ -143,8 +144,8 @@ impl Scene {
     }
 
     async fn weather(&mut self, name: &str, database: Database, branches: &[Branch], kinds: &[Kind]) {
-        let faults = number("DBOS_STORM_FAULTS").unwrap_or(FAULTS);
-        let seed = number("DBOS_STORM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+        let faults = given("DBOS_STORM_FAULTS").unwrap_or(FAULTS);
+        let seed = given("DBOS_STORM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
         println!("storm: {name}, DBOS_STORM_FAULTS={faults} DBOS_STORM_SEED={seed}");
         let crowd = Crowd::enter(database, branches, seed);
         let mut random = Random::new(seed);

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use dbos_testkit::chance::given;
 use dbos_testkit::{Database, report};
 use tokio::time::sleep;
 
-use crate::chance::{Random, number};
+use crate::chance::Random;
 use crate::crowd::{Crowd, STOCK};
 use crate::shop::{Branch, stock};
 
@@ -25,8 +26,8 @@ const DRAINED: Duration = Duration::from_secs(32);
 const FAILED_ATTEMPTS: &str = "SELECT count(*) FROM dbos.workflow_status WHERE recovery_attempts > 1";
 
 async fn nothing_is_lost_however_often_a_shop_is_asked_to_end(database: Database) {
-    let terminations = number("DBOS_TERMINATIONS").unwrap_or(TERMINATIONS);
-    let seed = number("DBOS_TERMINATION_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let terminations = given("DBOS_TERMINATIONS").unwrap_or(TERMINATIONS);
+    let seed = given("DBOS_TERMINATION_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let backend = database.backend();
     println!("terminations: {backend}, DBOS_TERMINATIONS={terminations} DBOS_TERMINATION_SEED={seed}");
     let branches = [Branch::at(database.url()).patient(), Branch::at(database.url()).patient()];

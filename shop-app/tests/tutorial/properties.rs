@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use dbos_testkit::chance::given;
 use dbos_testkit::{Database, Ledger, Process, Server};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::audit::audit;
-use crate::chance::{Random, number, occupy};
+use crate::chance::{Random, occupy};
 use crate::customer::{Customer, Habit};
 use crate::guide::{Guide, Site};
 
@@ -60,9 +61,9 @@ async fn three_ledgers_agree_whatever_is_killed_on_postgres(server: Server) {
 }
 
 async fn three_ledgers_agree(name: &str, guide: Guide, ground: Ground) {
-    let orders = number("DBOS_TUTORIAL_ORDERS").unwrap_or(ORDERS);
-    let kills = number("DBOS_TUTORIAL_KILLS").unwrap_or(KILLS);
-    let seed = number("DBOS_TUTORIAL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let orders = given("DBOS_TUTORIAL_ORDERS").unwrap_or(ORDERS);
+    let kills = given("DBOS_TUTORIAL_KILLS").unwrap_or(KILLS);
+    let seed = given("DBOS_TUTORIAL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("ledgers: {name}, DBOS_TUTORIAL_ORDERS={orders} DBOS_TUTORIAL_KILLS={kills} DBOS_TUTORIAL_SEED={seed}");
     let guide = guide.waiting(PATIENCE_MS, PATIENCE_MS);
     let (shop, service) = guide.open().await;
