@@ -56,11 +56,7 @@ impl Pooler {
         .expect("the folder is ours");
         // It refuses to be root, and whoever it becomes must be able to read these.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
-        let mut program = Program::new("pgbouncer");
-        if rustix::process::geteuid().is_root() {
-            program = program.arg("-u").arg("nobody");
-        }
-        let process = program.arg(&settings).start();
+        let process = as_nobody("pgbouncer").arg(&settings).start();
         wait_until_open(port, &process);
         Self { _process: process, _folder: folder, port }
     }
@@ -87,6 +83,16 @@ impl Pooler {
         let options = PgConnectOptions::from_str(url).expect("a Postgres URL");
         options.host("127.0.0.1").port(self.port).to_url_lossy().into()
     }
+}
+
+/// The program under the user `nobody`, if it would be root's otherwise. Who becomes another user by itself forgets that
+/// it should die with us, so it is told after that.
+fn as_nobody(program: &str) -> Program {
+    if !rustix::process::geteuid().is_root() {
+        return Program::new(program);
+    }
+    let words = ["--reuid=65534", "--regid=65534", "--clear-groups", "--pdeathsig=KILL", "--", program];
+    words.into_iter().fold(Program::new("setpriv"), Program::arg)
 }
 
 fn wait_until_open(port: u16, process: &Process) {
