@@ -41,13 +41,15 @@ pub mod http;
 mod ledger;
 mod postgres;
 mod pooler;
+mod port;
 mod process;
 mod proxy;
 mod wall_clock;
 pub use ledger::Ledger;
 pub use pooler::{POOLER_VARIABLE, Pooler};
+pub use port::free_port;
 pub use postgres::{Server, URL_VARIABLE, Unavailable, shared_url};
-pub use process::{Process, Program, free_port};
+pub use process::{Process, Program};
 pub use proxy::{Fault, Proxy};
 pub use wall_clock::WallClock;
 

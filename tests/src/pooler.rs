@@ -11,8 +11,9 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
+use crate::port::free_port;
 use crate::postgres::shared_url;
-use crate::process::{Process, Program, free_port};
+use crate::process::{Process, Program};
 
 /// The environment variable that makes tests which can go through a pooler do so.
 pub const POOLER_VARIABLE: &str = "DBOS_TEST_POOLER";

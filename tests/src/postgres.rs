@@ -11,7 +11,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::process::{children_of, free_port};
+use crate::port::free_port;
+use crate::process::children_of;
 
 mod guardian;
 mod installation;
@@ -184,15 +185,11 @@ impl Server {
         initialize(binaries, directory.path(), &owner, settings)?;
 
         let guardian = Guardian::spawn(binaries, directory.path(), &owner)?;
-        let mut server = Self { guardian: Mutex::new(guardian), directory: directory.keep(), port: free_port() };
-        // Somebody may take a free port before the server does.
-        for _ in 0..5 {
-            if server.order(&format!("start {}", server.port)) {
-                return Ok(server);
-            }
-            server.port = free_port();
+        let server = Self { guardian: Mutex::new(guardian), directory: directory.keep(), port: free_port() };
+        match server.order(&format!("start {}", server.port)) {
+            true => Ok(server),
+            false => Err(std::io::Error::other(server.log())),
         }
-        Err(std::io::Error::other(server.log()))
     }
 
     fn order(&self, order: &str) -> bool {

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,17 +15,6 @@ use tokio::sync::watch;
 
 /// How long to wait for a line before the output is shown instead.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A port that was free a moment ago.
-///
-/// # Panics
-///
-/// If the machine has no free port.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
-}
 
 /// The processes that this one has started and that still exist.
 pub(crate) fn children_of(process: Pid) -> Vec<Pid> {

@@ -13,6 +13,7 @@ mod http;
 mod ledger;
 mod migrations;
 mod pooler;
+mod port;
 mod process;
 mod proxy;
 mod server;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         wall_clock::CASES,
         proxy::CASES,
         pooler::CASES,
+        port::CASES,
         process::CASES,
         http::CASES,
         ledger::CASES,
