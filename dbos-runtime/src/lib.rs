@@ -170,6 +170,7 @@ mod clock;
 mod wakeup;
 mod failpoint;
 mod status;
+mod platform;
 mod id;
 mod error;
 

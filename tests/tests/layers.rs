@@ -33,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["codec", "again", "history", "caller"],
     &["config", "queue", "telemetry"],
     &["clock", "wakeup", "failpoint"],
-    &["id", "status"],
+    &["id", "status", "platform"],
     &["error"],
 ];
 

@@ -6,7 +6,6 @@ mod listing;
 mod logging;
 mod settings;
 mod shutdown;
-mod signals;
 mod start;
 mod supervise;
 mod workflow;

@@ -5,9 +5,9 @@ use std::thread;
 
 use tokio::sync::watch;
 
-use super::signals::Signals;
 use super::{cannot, supervise};
 use crate::Result;
+use crate::platform::Signals;
 
 /// What a shell reports for a program ended by Ctrl-C.
 pub(super) const INTERRUPTED: u8 = 130;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::shutdown::INTERRUPTED;
-use super::signals::Signals;
 use super::{Application, UNUSABLE, cannot};
+use crate::platform::Signals;
 use crate::{Result, clock};
 
 /// Tells a child that it has a supervisor, and how often it was restarted.

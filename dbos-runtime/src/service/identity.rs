@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::id::random_id;
+use crate::platform;
 use crate::store::Store;
 use crate::store::backend::Dialect;
 use crate::store::executors::{ExecutorRow, NO_EXPIRY_MS};
@@ -117,10 +118,5 @@ pub(crate) fn remove_lock_file(row: &ExecutorRow, store: &Store) {
 fn boot_id() -> String {
     use std::sync::OnceLock;
     static BOOT_ID: OnceLock<String> = OnceLock::new();
-    BOOT_ID
-        .get_or_init(|| {
-            std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-                .map_or_else(|_| random_id(), |text| text.trim().to_owned())
-        })
-        .clone()
+    BOOT_ID.get_or_init(|| platform::boot_id().unwrap_or_else(random_id)).clone()
 }
