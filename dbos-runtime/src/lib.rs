@@ -209,6 +209,51 @@ pub use workflow::{AtOnce, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
 
+/// Puts a layer of tower around every route of the module it is written in, and of the modules in that one; at the root of
+/// a crate, around all of its routes.
+///
+/// What is written first is outermost, and an outer module's layers are around those of its inner ones. A single route
+/// has `layer = …` in its attribute, which is nearest to it.
+///
+/// ```
+/// mod shelf {
+///     use axum::middleware::map_response;
+///     use axum::response::Response;
+///     use dbos::{get_api, layer};
+///
+///     layer!(map_response(tell_caches));
+///
+///     async fn tell_caches(mut answer: Response) -> Response {
+///         answer.headers_mut().insert("cache-control", "max-age=60".parse().expect("a header"));
+///         answer
+///     }
+///
+///     #[get_api("/shelf")]
+///     async fn shelf() -> String {
+///         "nuts".to_owned()
+///     }
+/// }
+/// ```
+///
+/// The expression is evaluated once for each route when the router is made. It may be anything that
+/// [`axum::routing::MethodRouter::layer`] takes.
+#[cfg(feature = "http")]
+#[macro_export]
+macro_rules! layer {
+    ($layer:expr) => {
+        const _: () = {
+            $crate::__private::inventory::submit! {
+                $crate::__private::ModuleLayer {
+                    module: ::core::module_path!(),
+                    file: ::core::file!(),
+                    line: ::core::line!(),
+                    layer: |methods| methods.layer($layer),
+                }
+            }
+        };
+    };
+}
+
 /// What annotated functions are asked for. Generated code calls it too, but the compiler names it to the user when a type
 /// does not fit, so it goes by names that a user can make sense of.
 #[doc(hidden)]
@@ -221,7 +266,7 @@ pub mod requirements {
     };
     #[cfg(feature = "http")]
     pub use crate::http::{
-        arguments::{Arguments, RawBody, RouteArgument, RouteExtractor},
+        arguments::{Arguments, BodyExtractor, RawBody, RouteArgument, RouteExtractor},
         respond::{RouteError, RouteValue},
     };
     pub use crate::step::connection;
@@ -240,6 +285,7 @@ pub mod __private {
     pub use crate::http::{
         access::{Access, Authenticator, identified},
         keyed::KeyedRoute,
+        layers::ModuleLayer,
         limits::RouteOptions,
         respond::{Respond, nameless as respond_tiers},
         route::{Route, RouteRequest},

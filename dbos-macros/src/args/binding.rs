@@ -3,7 +3,7 @@
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Error, Expr, LitStr, Meta, Result, parse_quote};
+use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Result, parse_quote};
 
 use crate::errors::Mistakes;
 use crate::function::argument::Argument;
@@ -32,11 +32,17 @@ pub(crate) enum Origin {
     Raw,
     /// Whatever an extractor of axum makes of the head.
     Extract,
+    /// Whatever an extractor of axum makes of the whole request.
+    ExtractBody,
 }
 
 impl Origin {
     pub(crate) fn is_whole_body(&self) -> bool {
-        matches!(self, Self::Body | Self::Raw)
+        matches!(self, Self::Body | Self::Raw | Self::ExtractBody)
+    }
+
+    pub(crate) fn is_extractor(&self) -> bool {
+        matches!(self, Self::Extract | Self::ExtractBody)
     }
 }
 
@@ -87,6 +93,13 @@ fn origin(attribute: &Attribute, argument: &Argument) -> Result<Origin> {
     let path = attribute.path();
     if path.is_ident("header") {
         return header(attribute, argument).map(Origin::Header);
+    }
+    if path.is_ident("extract")
+        && let Meta::List(list) = &attribute.meta
+    {
+        let wrong = |error: Error| Error::new(error.span(), "an extractor is `#[extract]`, or `#[extract(body)]`");
+        let word: Ident = list.parse_args().map_err(wrong)?;
+        return if word == "body" { Ok(Origin::ExtractBody) } else { Err(wrong(Error::new_spanned(word, ""))) };
     }
     if !matches!(attribute.meta, Meta::Path(_)) {
         return Err(Error::new_spanned(attribute, format!("write `#[{}]` alone", path.to_token_stream())));

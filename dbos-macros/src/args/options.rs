@@ -131,6 +131,15 @@ impl Given {
         }
     }
 
+    /// An option that is on where it stands alone, and can be said to be off.
+    pub(super) fn switch(&self) -> Result<bool> {
+        match &self.value {
+            None => Ok(true),
+            Some(Expr::Lit(ExprLit { lit: Lit::Bool(on), .. })) => Ok(on.value),
+            Some(value) => Err(Error::new_spanned(value, format!("write `{0}`, or `{0} = false`", self.key))),
+        }
+    }
+
     /// The name under which a function is recorded.
     pub(super) fn name(&self) -> Result<LitStr> {
         let text = self.text()?;

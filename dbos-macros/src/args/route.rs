@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
-use syn::{Error, Ident, LitStr, Token};
+use syn::{Error, Expr, Ident, LitStr, Token};
 
 use super::options;
 use crate::errors::{Mistakes, check_http};
@@ -24,14 +24,21 @@ pub(crate) struct RouteOptions {
     pub(crate) timeout: Option<TokenStream>,
     pub(crate) max_body_bytes: Option<u32>,
     pub(crate) max_concurrent: Option<u32>,
+    pub(crate) allowed_origins: Option<Vec<LitStr>>,
+    pub(crate) compress: Option<bool>,
+    /// An expression whose type is a layer of tower.
+    pub(crate) layer: Option<Expr>,
 }
 
-const KNOWN: [&str; 5] = [
+const KNOWN: [&str; 8] = [
     "required_roles = [\"admin\"]",
     "authenticated",
     "timeout = \"5s\"",
     "max_body_bytes = 1048576",
     "max_concurrent = 10",
+    "allowed_origins = [\"https://shop.example\"]",
+    "compress",
+    "layer = TraceLayer::new_for_http()",
 ];
 
 /// A part of a path that stands for an argument: `:key`, `:key?` or `{key}`.
@@ -83,7 +90,10 @@ impl RouteOptions {
                 "authenticated" => read.authenticated = mistakes.keep(option.flag()).is_some(),
                 "timeout" => read.timeout = mistakes.keep(option.duration()),
                 "max_body_bytes" => read.max_body_bytes = mistakes.keep(option.count(1)),
-                _ => read.max_concurrent = mistakes.keep(option.count(1)),
+                "max_concurrent" => read.max_concurrent = mistakes.keep(option.count(1)),
+                "allowed_origins" => read.allowed_origins = mistakes.keep(option.texts()),
+                "compress" => read.compress = mistakes.keep(option.switch()),
+                _ => read.layer = mistakes.keep(option.value()).cloned(),
             }
         }
         read

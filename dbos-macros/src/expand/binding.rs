@@ -25,6 +25,7 @@ enum Source {
     WholeBody,
     RawBody,
     Extractor,
+    BodyExtractor,
 }
 
 impl Bound {
@@ -46,10 +47,8 @@ impl Bound {
             Source::Header(header) => ("header", Some(header)),
             Source::WholeBody => ("whole_body", None),
             Source::RawBody => ("raw_body", None),
-            Source::Extractor => {
-                let arguments = quote!(__arguments);
-                return quote_spanned!(ty.span()=> let #name = #arguments.extract::<#ty>().await?;);
-            }
+            Source::Extractor => return self.extract("extract"),
+            Source::BodyExtractor => return self.extract("extract_body"),
         };
         let method = Ident::new(method, ty.span());
         let arguments = quote!(__arguments);
@@ -62,6 +61,12 @@ impl Bound {
                 }
             }
         }
+    }
+
+    fn extract(&self, method: &str) -> TokenStream {
+        let Argument { name, ty, .. } = &self.argument;
+        let (method, arguments) = (Ident::new(method, ty.span()), quote!(__arguments));
+        quote_spanned!(ty.span()=> let #name = #arguments.#method::<#ty>().await?;)
     }
 
     /// The header it comes from, if it is one.
@@ -88,6 +93,7 @@ impl Bound {
             Some(Origin::Body) => Source::WholeBody,
             Some(Origin::Raw) => Source::RawBody,
             Some(Origin::Extract) => Source::Extractor,
+            Some(Origin::ExtractBody) => Source::BodyExtractor,
             None if self.segment(route).is_some() => Source::Path,
             None if route.reads_query() => Source::Query,
             None => Source::Field,
@@ -122,7 +128,7 @@ pub(super) fn check(routes: &[RouteArgs], arguments: &[Bound], mistakes: &mut Mi
             (Some(Origin::Raw), Some(_)) => {
                 "the bytes of a body are always there, if only none of them; remove the default"
             }
-            (Some(Origin::Extract), Some(_)) => {
+            (Some(Origin::Extract | Origin::ExtractBody), Some(_)) => {
                 "an extractor says itself what it is without a value; remove the default"
             }
             _ => continue,
@@ -138,7 +144,7 @@ pub(super) fn check(routes: &[RouteArgs], arguments: &[Bound], mistakes: &mut Mi
 /// Notes what a step cannot have: it may run again when the request is gone.
 pub(super) fn check_step(arguments: &[Bound], mistakes: &mut Mistakes) {
     for Bound { binding, .. } in arguments {
-        if binding.origin == Some(Origin::Extract) {
+        if binding.origin.as_ref().is_some_and(Origin::is_extractor) {
             mistakes.at(
                 &binding.written,
                 "a step may run again without its request; extract in a plain handler that calls the step",

@@ -294,10 +294,12 @@ fn options_of_a_route_stand_behind_its_path() {
         (r#""/x", required_roles = []"#, "`required_roles` is a list of texts: `required_roles = [\"…\"]`"),
         (r#""/x", required_roles = "admin""#, "`required_roles` is a list of texts: `required_roles = [\"…\"]`"),
         (r#""/x", authenticated = true"#, "`authenticated` takes no value; write `authenticated`, or leave it out"),
+        (r#""/x", compress = "gzip""#, "write `compress`, or `compress = false`"),
+        (r#""/x", layer"#, "`layer` needs a value: `layer = …`"),
         (r#""/x", max_body_bytes = 0"#, "`max_body_bytes` is a whole number from 1 to 4294967295"),
         (
             r#""/x", role = "admin""#,
-            "there is no option `role`; there are `required_roles = [\"admin\"]`, `authenticated`, `timeout = \"5s\"`, `max_body_bytes = 1048576`, `max_concurrent = 10`",
+            "there is no option `role`; there are `required_roles = [\"admin\"]`, `authenticated`, `timeout = \"5s\"`, `max_body_bytes = 1048576`, `max_concurrent = 10`, `allowed_origins = [\"https://shop.example\"]`, `compress`, `layer = TraceLayer::new_for_http()`",
         ),
         (r#""/x" "/y""#, "`#[post_api]` takes one path in quotes: `#[post_api(\"/orders/:id\")]`"),
     ] {
@@ -346,6 +348,18 @@ fn a_body_is_taken_once() {
         r#""/x""#,
         "async fn f(#[body] a: A) {}",
         "a GET request has no body; use `#[post_api]`, or take it from the query",
+    );
+    refused(
+        post,
+        r#""/x""#,
+        "async fn f(#[extract(whole)] a: Host) {}",
+        "an extractor is `#[extract]`, or `#[extract(body)]`",
+    );
+    refused(
+        post,
+        r#""/x""#,
+        "async fn f(#[extract(body)] a: Json<A>, #[body] b: B) {}",
+        "`a` takes the whole body already; a body is one argument",
     );
     refused(
         post,

@@ -229,7 +229,7 @@ fn keyed(
     (workflow, quote!(|__request| ::std::boxed::Box::pin(__KEYED.answer(__request))))
 }
 
-/// Whom the route lets in, and what they may take.
+/// Whom the route lets in, what they may take, and what stands around it.
 fn options(given: &RouteOptions, span: Span) -> TokenStream {
     let (options, access) = (private("RouteOptions", span), private("Access", span));
     let allowed = match &given.required_roles {
@@ -243,7 +243,15 @@ fn options(given: &RouteOptions, span: Span) -> TokenStream {
     };
     let body = count("max_body_bytes", given.max_body_bytes);
     let concurrent = count("max_concurrent", given.max_concurrent);
-    let given: TokenStream = [allowed, timeout, body, concurrent].into_iter().flatten().collect();
+    let origins = given.allowed_origins.as_ref().map(|origins| quote!(allowed_origins: &[#(#origins),*],));
+    let compress = given.compress.map(|on| quote!(compress: ::core::option::Option::Some(#on),));
+    let layer = given.layer.as_ref().map(|layer| {
+        let methods = quote!(__methods);
+        let around = quote_spanned!(layer.span()=> #methods.layer(#layer));
+        quote!(layer: ::core::option::Option::Some(|#methods| #around),)
+    });
+    let given = [allowed, timeout, body, concurrent, origins, compress, layer];
+    let given: TokenStream = given.into_iter().flatten().collect();
     if given.is_empty() { quote!(#options::DEFAULT) } else { quote!(#options { #given ..#options::DEFAULT }) }
 }
 

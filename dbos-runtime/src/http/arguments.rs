@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use axum::RequestExt;
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
@@ -75,6 +75,16 @@ impl RawBody for String {
 pub trait RouteExtractor: FromRequestParts<()> {}
 
 impl<T: FromRequestParts<()>> RouteExtractor for T {}
+
+/// An extractor of axum that reads a whole request.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no extractor of axum that reads the body of a request",
+    label = "this argument is `#[extract(body)]`ed",
+    note = "implement `axum::extract::FromRequest<()>` for it; `#[body]` reads JSON and forms without any extractor"
+)]
+pub trait BodyExtractor: FromRequest<()> {}
+
+impl<T: FromRequest<()>> BodyExtractor for T {}
 
 /// What a request carries for the arguments of its handler.
 ///
@@ -164,6 +174,19 @@ impl Arguments {
     /// The extractor's own status and words.
     pub async fn extract<T: RouteExtractor>(&mut self) -> Result<T, HttpError> {
         match T::from_request_parts(&mut self.head, &()).await {
+            Ok(value) => Ok(value),
+            Err(rejection) => Err(HttpError::of_response(rejection.into_response()).await),
+        }
+    }
+
+    /// What an extractor of axum makes of the whole request.
+    ///
+    /// # Errors
+    ///
+    /// The extractor's own status and words.
+    pub async fn extract_body<T: BodyExtractor>(&mut self) -> Result<T, HttpError> {
+        let request = Request::from_parts(self.head.clone(), self.body.clone().into());
+        match T::from_request(request, &()).await {
             Ok(value) => Ok(value),
             Err(rejection) => Err(HttpError::of_response(rejection.into_response()).await),
         }

@@ -5,14 +5,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderMap, Method};
 
 use super::{HttpError, ServerOptions};
 
-/// Which requests are let in.
-#[derive(Clone, Debug)]
+/// Which requests are let in. The default is that of a server that is not ours: it has the say about names and proxies.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Guard {
     /// The names allowed in `Host`; `None` allows every name.
     hosts: Option<Vec<String>>,
@@ -32,7 +33,7 @@ impl Guard {
     }
 
     /// Says in the error why the request is turned away.
-    pub(crate) fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), HttpError> {
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), HttpError> {
         let host = sent_host(uri, headers)?;
         if !self.allows(&host) {
             return Err(forbidden(format!(
@@ -45,7 +46,12 @@ impl Guard {
                 "forwarded requests are refused; set `trust_forwarded` if a proxy of yours stands in front",
             ));
         }
-        if method.is_safe() { Ok(()) } else { self.check_origin(&host, headers) }
+        Ok(())
+    }
+
+    /// The origins of other sites whose pages may call every route.
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.origins
     }
 
     fn allows(&self, host: &Authority) -> bool {
@@ -54,21 +60,29 @@ impl Guard {
         self.hosts.as_ref().is_none_or(|hosts| is_loopback(name) || configured(hosts))
     }
 
-    fn check_origin(&self, host: &Authority, headers: &HeaderMap) -> Result<(), HttpError> {
-        if text(headers, ORIGIN.as_str()).is_some_and(|origin| self.origins.iter().any(|allowed| allowed == origin)) {
+    /// Says in the error why a page of another site may not call a route, which lets in these `origins` and the server's.
+    pub(crate) fn check_origin(&self, request: &Request, origins: &[&str]) -> Result<(), HttpError> {
+        let headers = request.headers();
+        let origin = text(headers, ORIGIN.as_str());
+        let allowed = |origin| origins.contains(&origin) || self.origins.iter().any(|allowed| allowed == origin);
+        if request.method().is_safe() || origin.is_some_and(allowed) {
             return Ok(());
         }
-        let site = text(headers, "sec-fetch-site").unwrap_or("none");
-        if !matches!(site, "same-origin" | "none") {
-            return Err(forbidden("a page from another site may not do this"));
+        match (text(headers, "sec-fetch-site"), origin) {
+            (Some("same-origin" | "none"), _) | (None, None) => Ok(()),
+            (Some(_), _) => Err(forbidden("a page from another site may not do this")),
+            (None, Some(origin)) if self.asked_host(request).is_some_and(|asked| is_origin_of(origin, &asked)) => {
+                Ok(())
+            }
+            (None, Some(_)) => Err(forbidden("a page from another origin may not do this")),
         }
-        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-        let asked = self.forwarded(headers, "x-forwarded-host").and_then(|host| host.parse().ok());
-        let asked = asked.as_ref().unwrap_or(host);
-        if origin.to_str().is_ok_and(|origin| is_origin_of(origin, asked)) {
-            return Ok(());
-        }
-        Err(forbidden("a page from another origin may not do this"))
+    }
+
+    /// The name and port that the client used.
+    fn asked_host(&self, request: &Request) -> Option<Authority> {
+        let headers = request.headers();
+        let written = self.forwarded(headers, "x-forwarded-host").or_else(|| text(headers, HOST.as_str()));
+        written.and_then(|host| host.parse().ok()).or_else(|| request.uri().authority().cloned())
     }
 
     /// Where the request came from, as far as that can be believed.
@@ -131,14 +145,18 @@ fn forbidden(message: impl Into<String>) -> HttpError {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Method;
+
     use super::*;
 
     fn status(guard: &Guard, method: &Method, headers: &[(&'static str, &str)]) -> u16 {
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value")))
-            .collect();
-        guard.check(method, &Uri::from_static("/"), &headers).map_or_else(|error| error.status, |()| 200)
+        let mut request = Request::new(axum::body::Body::empty());
+        *request.method_mut() = method.clone();
+        for (name, value) in headers {
+            request.headers_mut().insert(HeaderName::from_static(name), value.parse().expect("a value"));
+        }
+        let checked = guard.check(request.uri(), request.headers());
+        checked.and_then(|()| guard.check_origin(&request, &[])).map_or_else(|error| error.status, |()| 200)
     }
 
     fn guard(options: &ServerOptions, address: &str) -> Guard {

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::access::Access;
 use super::body::LARGEST_BODY;
+use super::layers::Layer;
 use super::{HttpError, ServerOptions};
 
 /// What an attribute says about its route besides the path.
@@ -22,12 +23,25 @@ pub struct RouteOptions {
     pub max_body_bytes: Option<usize>,
     /// How many requests are answered at a time; more are turned away.
     pub max_concurrent: Option<usize>,
+    /// Origins of other sites whose pages may call it, beside the server's.
+    pub allowed_origins: &'static [&'static str],
+    /// Whether its answers are compressed.
+    pub compress: Option<bool>,
+    /// What else stands around it.
+    pub layer: Option<Layer>,
 }
 
 impl RouteOptions {
     /// What holds unless it is said: what the server says.
-    pub const DEFAULT: Self =
-        Self { access: Access::Anyone, timeout: None, max_body_bytes: None, max_concurrent: None };
+    pub const DEFAULT: Self = Self {
+        access: Access::Anyone,
+        timeout: None,
+        max_body_bytes: None,
+        max_concurrent: None,
+        allowed_origins: &[],
+        compress: None,
+        layer: None,
+    };
 }
 
 /// What holds for all routes of a server that say nothing themselves.

@@ -10,15 +10,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Method;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use futures_util::FutureExt;
 
 use super::access::{Authenticator, authenticator};
+use super::guard::Guard;
 use super::limits::{Limits, RouteOptions};
+use super::origins::{self, Origins};
 use super::path::Pattern;
 use super::request::{self, Current};
-use super::{HttpError, health, service};
+use super::{HttpError, health, layers, service};
 use crate::caller::caller;
 use crate::dbos::DBOS;
 use crate::{Error, Result};
@@ -83,8 +86,8 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 /// sent requests.
 ///
 /// It answers 405 with `Allow` on its own paths and leaves every other path to you. Arguments, answers, idempotency,
-/// authentication, the options of routes, request ids, traces and panics are as behind [`serve`](crate::serve); deadlines,
-/// the strict reading of requests, and keeping other sites' pages out are your server's.
+/// authentication, the options and layers of routes, request ids, traces, panics and what pages of other sites may do are as
+/// behind [`serve`](crate::serve); deadlines, the strict reading of requests, and the names you answer to are your server's.
 ///
 /// # Errors
 ///
@@ -112,7 +115,7 @@ pub(crate) fn router_with_health(routes: Vec<&'static Route>) -> Result<Router> 
 pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {
     let authenticator = authenticator()?;
     let mut claimed: BTreeMap<(String, &str), &Route> = BTreeMap::new();
-    let mut by_path: BTreeMap<String, MethodRouter> = BTreeMap::new();
+    let mut by_path: BTreeMap<String, (MethodRouter, Origins)> = BTreeMap::new();
     for route in routes {
         let pattern = Pattern::parse(route.path).map_err(|reason| route.refused(&reason))?;
         let method = method_filter(route)?;
@@ -126,12 +129,25 @@ pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {
             if let Some(first) = claimed.insert((spelling.clone(), route.method), route) {
                 return Err(duplicate(first, route));
             }
-            let methods =
-                by_path.remove(&spelling).unwrap_or_else(|| MethodRouter::new().fallback(service::method_not_allowed));
-            by_path.insert(spelling, methods.on(method, handler(served.clone())));
+            let (methods, mut origins) = by_path.remove(&spelling).unwrap_or_else(no_methods);
+            let own = layers::around(route, MethodRouter::new().on(method, handler(served.clone())));
+            origins.insert(route.method, route.options.allowed_origins);
+            by_path.insert(spelling, (methods.merge(own), origins));
         }
     }
-    Ok(by_path.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods)))
+    let with = |router: Router, (path, (methods, origins)): (String, _)| {
+        router.route(&path, framed(origins::announced(methods, origins)))
+    };
+    Ok(by_path.into_iter().fold(Router::new(), with))
+}
+
+fn no_methods() -> (MethodRouter, Origins) {
+    (MethodRouter::new().fallback(service::method_not_allowed), Origins::new())
+}
+
+/// What layers do belongs to the request too.
+fn framed(methods: MethodRouter) -> MethodRouter {
+    methods.layer(middleware::from_fn(|request: Request, next: Next| in_request(request, |request| next.run(request))))
 }
 
 fn duplicate(first: &Route, second: &Route) -> Error {
@@ -163,7 +179,7 @@ fn handler(
 ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone + Send + Sync + 'static {
     move |request| {
         let served = served.clone();
-        Box::pin(in_request(request, move |request| async move { served.respond(request).await }))
+        Box::pin(async move { served.respond(request).await })
     }
 }
 
@@ -179,8 +195,10 @@ impl Served {
         response
     }
 
-    /// Who asks, whether that is allowed, whether the request can be what it says it is; only then its handler.
+    /// Who asks, from where, whether that is allowed, whether the request can be what it says it is; only then its handler.
     async fn answer(&self, request: Request) -> Result<Response, HttpError> {
+        let guard = request.extensions().get().cloned().unwrap_or_else(Guard::default);
+        guard.check_origin(&request, self.route.options.allowed_origins)?;
         self.route.options.access.admit(self.authenticator).await?;
         let key = request::idempotency_key(request.headers())?;
         if let Some(caller) = caller() {

@@ -8,20 +8,17 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Method, Request};
+use axum::http::{Method, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower::ServiceExt;
-use tower_http::compression::CompressionLayer;
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::guard::Guard;
 use super::head::Refusal;
 use super::limits::ServerLimits;
-use super::request::{Current, REQUEST_ID, WORKFLOW_ID};
+use super::request::Current;
 use super::route::DeclaredPath;
-use super::trace::TRACEPARENT;
-use super::{HttpError, ServerOptions};
+use super::{HttpError, ServerOptions, layers};
 
 /// A router with everything around it that a server on a port needs.
 #[derive(Clone, Debug)]
@@ -35,10 +32,7 @@ impl Service {
     pub(crate) fn new(router: Router, options: &ServerOptions, address: SocketAddr) -> Self {
         let mut router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
         if options.compress {
-            router = router.layer(CompressionLayer::new());
-        }
-        if !options.allowed_origins.is_empty() {
-            router = router.layer(cors(&options.allowed_origins));
+            router = router.layer(layers::compression());
         }
         Self { router, guard: Guard::new(options, address), limits: ServerLimits::new(options) }
     }
@@ -52,11 +46,12 @@ impl Service {
     ) -> Response {
         let started = Instant::now();
         request.extensions_mut().insert(self.limits);
+        request.extensions_mut().insert(self.guard.clone());
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let current = Arc::new(Current::new(self.guard.peer(socket, headers), method, uri, headers));
         let admitted = match refused {
             Some(refusal) => Err(HttpError::new(refusal.status, refusal.message)),
-            None => self.guard.check(method, uri, headers),
+            None => self.guard.check(uri, headers),
         };
 
         let answer = async {
@@ -71,17 +66,6 @@ impl Service {
         log(&current, &response, started);
         response
     }
-}
-
-/// What pages of these origins may do: everything but send cookies.
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
-    let exposed = [REQUEST_ID, TRACEPARENT, WORKFLOW_ID].map(HeaderName::from_static);
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(exposed)
 }
 
 /// Runs the route; its panic is an answer too.

@@ -32,7 +32,7 @@ behaviours! { http:
 }
 
 /// Serves every route of this program on behalf of `app`'s engine, and gives the URL.
-async fn serve(app: &App) -> String {
+pub(crate) async fn serve(app: &App) -> String {
     let engine = app.engine.clone();
     let in_engine = move |request: Request, next: Next| engine.scope(next.run(request));
     let router = DBOS::router().expect("good routes").layer(middleware::from_fn(in_engine));
@@ -444,6 +444,14 @@ struct Page {
     page: u32,
 }
 
+#[post_api("/http/extracted")]
+async fn extracted_whole(
+    #[extract] Extension(Greeting(greeting)): Extension<Greeting>,
+    #[extract(body)] axum::Json(Page { page }): axum::Json<Page>,
+) -> String {
+    format!("{greeting} {page}")
+}
+
 #[get_api("/http/panic")]
 async fn panic() {
     panic!("password is hunter2");
@@ -467,6 +475,12 @@ async fn an_application_of_ones_own_serves_the_routes_beside_its_own(database: D
     let told: serde_json::Value = refused.json();
     assert_eq!((refused.status, &told["status"]), (400, &json!(400)));
     assert!(told["message"].as_str().is_some_and(|message| message.contains("page")), "{told}");
+    let body = json!({ "page": 7 });
+    let whole =
+        |header: &str, value: &str| Ask::new("POST", format!("{url}/http/extracted")).header(header, value).json(&body);
+    assert_eq!(send(whole("sec-fetch-site", "same-origin")).await.body, "hello 7");
+    assert_eq!(send(whole("origin", "https://evil.example")).await.status, 403);
+    assert_eq!(send(whole("sec-fetch-site", "cross-site")).await.status, 403);
     let panicked = ask("/http/panic").await;
     assert_eq!((panicked.status, panicked.body.contains("hunter2")), (500, false));
     assert_eq!(panicked.json::<serde_json::Value>()["request_id"].as_str(), panicked.header("x-request-id"));

@@ -24,6 +24,7 @@ mod fence;
 mod foreign_waits;
 mod histories;
 mod http;
+mod layers;
 mod manage;
 mod messages;
 mod model;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         cancel::CASES,
         manage::CASES,
         http::CASES,
+        layers::CASES,
         select::CASES,
         schema::CASES,
         if through_a_pooler { &[] } else { wakeups::CASES },

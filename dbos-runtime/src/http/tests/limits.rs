@@ -15,6 +15,8 @@ static GATE: Semaphore = Semaphore::const_new(0);
 
 const SHORT: Duration = Duration::from_millis(50);
 
+const PARTNER: &str = "https://partner.example";
+
 const ROUTES: &[&Route] = &[
     route!("POST", "/any", |a| a.raw_body::<String>()),
     route!("POST", "/small", RouteOptions { max_body_bytes: Some(10), ..RouteOptions::DEFAULT }, |a| a
@@ -29,6 +31,15 @@ const ROUTES: &[&Route] = &[
         GATE.acquire().await.expect("the gate stays").forget();
     }),
     route!("GET", "/long", |a| "compressible ".repeat(1000)),
+    route!("GET", "/short-of-cpu", RouteOptions { compress: Some(false), ..RouteOptions::DEFAULT }, |a| {
+        "compressible ".repeat(1000)
+    }),
+    route!("GET", "/short-of-bytes", RouteOptions { compress: Some(true), ..RouteOptions::DEFAULT }, |a| {
+        "compressible ".repeat(1000)
+    }),
+    route!("POST", "/partner", RouteOptions { allowed_origins: &[PARTNER], ..RouteOptions::DEFAULT }, |a| a
+        .raw_body::<String>()),
+    route!("PUT", "/partner", |a| a.raw_body::<String>()),
 ];
 
 #[tokio::test]
@@ -83,18 +94,23 @@ async fn more_than_may_run_at_a_time_are_turned_away() {
     assert_eq!(server.get("/one").await.status, 204, "the place is free again");
 }
 
+/// What a browser asks before a page of another site may call.
+fn preflight(method: &str, path: &str, origin: &str) -> String {
+    format!(
+        "OPTIONS {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\n\
+         Access-Control-Request-Method: {method}\r\nAccess-Control-Request-Headers: authorization,content-type\r\n\r\n"
+    )
+}
+
+fn cross_site(method: &str, path: &str, origin: &str) -> String {
+    let from = format!("Host: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site");
+    post(path, "hello").replacen("POST", method, 1).replace("Host: localhost", &from)
+}
+
 #[tokio::test]
 async fn pages_of_other_sites_may_call_if_their_origin_is_allowed() {
-    let preflight = |origin: &str| {
-        format!(
-            "OPTIONS /any HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site\r\n\
-             Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization,content-type\r\n\r\n"
-        )
-    };
-    let call = |origin: &str| {
-        let from = format!("Host: localhost\r\nOrigin: {origin}\r\nSec-Fetch-Site: cross-site");
-        post("/any", "hello").replace("Host: localhost", &from)
-    };
+    let preflight = |origin: &str| preflight("POST", "/any", origin);
+    let call = |origin: &str| cross_site("POST", "/any", origin);
     let (shop, other) = ("https://shop.example", "https://other.example");
     let header = "access-control-allow-origin";
 
@@ -116,18 +132,49 @@ async fn pages_of_other_sites_may_call_if_their_origin_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_route_may_let_in_pages_that_the_server_does_not() {
+    let (shop, other) = ("https://shop.example", "https://other.example");
+    let options = ServerOptions { allowed_origins: vec![shop.to_owned()], ..ServerOptions::default() };
+    for (options, origins) in [(ServerOptions::default(), &[PARTNER][..]), (options, &[PARTNER, shop])] {
+        let server = TestServer::start_with(ROUTES, options).await;
+        for origin in [PARTNER, shop, other] {
+            let may = |method: &str| origins.contains(&origin) && (method == "POST" || origin != PARTNER);
+            for method in ["POST", "PUT"] {
+                let told = server.ask(&preflight(method, "/partner", origin)).await;
+                let called = server.ask(&cross_site(method, "/partner", origin)).await;
+                let expected = may(method).then_some(origin);
+                assert_eq!(told.header("access-control-allow-origin"), expected, "{method} from {origin}");
+                assert_eq!(called.header("access-control-allow-origin"), expected, "{method} from {origin}");
+                assert_eq!(called.status, if may(method) { 200 } else { 403 }, "{method} from {origin}");
+            }
+            assert_eq!(
+                server.ask(&cross_site("POST", "/any", origin)).await.status == 200,
+                origins[1..].contains(&origin)
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn answers_are_compressed_if_both_sides_want_it() {
-    let ask = |encoding: &str| format!("HEAD /long HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n");
+    let ask = |path: &str, encoding: &str| {
+        format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n")
+    };
     let compressing =
         TestServer::start_with(ROUTES, ServerOptions { compress: true, ..ServerOptions::default() }).await;
     let plain = TestServer::start(ROUTES).await;
 
-    for (server, encoding, expected) in
-        [(&compressing, "gzip", Some("gzip")), (&compressing, "identity", None), (&plain, "gzip", None)]
-    {
+    for (server, path, encoding, expected) in [
+        (&compressing, "/long", "gzip", Some("gzip")),
+        (&compressing, "/long", "identity", None),
+        (&compressing, "/short-of-cpu", "gzip", None),
+        (&plain, "/long", "gzip", None),
+        (&plain, "/short-of-bytes", "gzip", Some("gzip")),
+        (&plain, "/short-of-bytes", "identity", None),
+    ] {
         let mut client = server.connect().await;
-        client.send(&ask(encoding)).await;
+        client.send(&ask(path, encoding)).await;
         let answer = client.head().await;
-        assert_eq!((answer.status, answer.header("content-encoding")), (200, expected), "{encoding}");
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, expected), "{path} in {encoding}");
     }
 }

@@ -123,17 +123,18 @@ async fn strangers_are_turned_away() {
     let port = server.address.port();
     let own = format!("Host: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}");
     for (method, headers, status) in [
-        ("GET", "Host: evil.example", 403),
-        ("GET", "Host: localhost\r\nOrigin: http://evil.example", 200),
-        ("GET", "Host: localhost\r\nVia: 1.1 proxy", 403),
-        ("POST", "Host: localhost\r\nOrigin: http://evil.example", 403),
-        ("POST", "Host: localhost\r\nOrigin: null", 403),
-        ("POST", "Host: localhost\r\nSec-Fetch-Site: cross-site", 403),
-        ("POST", "Host: localhost\r\nX-Forwarded-For: 127.0.0.1", 403),
-        ("POST", "Host: localhost\r\nForwarded: for=127.0.0.1", 403),
-        ("POST", &own, 405),
+        ("GET /", "Host: evil.example", 403),
+        ("GET /", "Host: localhost\r\nOrigin: http://evil.example", 200),
+        ("GET /", "Host: localhost\r\nVia: 1.1 proxy", 403),
+        ("POST /echo", "Host: localhost\r\nOrigin: http://evil.example", 403),
+        ("POST /echo", "Host: localhost\r\nOrigin: null", 403),
+        ("POST /echo", "Host: localhost\r\nSec-Fetch-Site: cross-site", 403),
+        ("POST /echo", "Host: localhost\r\nX-Forwarded-For: 127.0.0.1", 403),
+        ("POST /echo", "Host: localhost\r\nForwarded: for=127.0.0.1", 403),
+        // Let in, and told what is missing.
+        ("POST /echo", &own, 400),
     ] {
-        let answer = server.ask(&format!("{method} / HTTP/1.1\r\n{headers}\r\n\r\n")).await;
+        let answer = server.ask(&format!("{method} HTTP/1.1\r\n{headers}\r\n\r\n")).await;
         assert_eq!(answer.status, status, "{method} {headers}");
         if status != 200 {
             answer.message();
