@@ -17,6 +17,11 @@ async fn panic(id: String) -> dbos::Result<()> {
     panicking().workflow_id(id).await
 }
 
+#[dbos::post_api("/say")]
+async fn say(text: String) {
+    tracing::warn!("somebody says {text}");
+}
+
 const READY: Event<bool> = Event::new("ready");
 
 #[dbos::step]
@@ -133,4 +138,18 @@ pub(crate) fn a_recovery_names_the_workflow_and_where_it_goes_on() {
     let line = without_trace(&second.wait_for_log("recovering workflow"));
     assert!(line.contains(r#"workflow{dbos.workflow.id="W" dbos.workflow.name="patient"}: "#), "{line}");
     assert!(line.contains("it goes on after step 2, `DBOS.setEvent`"), "{line}");
+}
+
+pub(crate) fn what_callers_send_commands_no_terminal() {
+    let mut program = Program::start_with(&["--port", "0"], &[("RUST_LOG", "debug")]);
+    let port = program.port();
+    let body = r#"{"text":"\u001b[31mred\u0007"}"#;
+    let headers = format!("Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+
+    process::answer(process::ask_with_body(port, "/say", &headers, body)).expect("an answer");
+    process::answer(process::ask(port, "GET", "/%1b%5b31mred")).expect("an answer");
+
+    for line in [program.wait_for_log("somebody says"), program.wait_for_log("31mred")] {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
 }

@@ -25,6 +25,7 @@ use admin::{
 use logs::{
     a_choice_of_lines_never_costs_their_workflow, a_recovery_names_the_workflow_and_where_it_goes_on,
     every_line_of_a_workflow_names_it_and_its_step, lines_for_programs_are_objects_each,
+    what_callers_send_commands_no_terminal,
 };
 use process::{PROGRAM, Program, SLOW_TO_START, SUPERVISED};
 use terminal::{
@@ -153,6 +154,7 @@ trials! {
     a_second_signal_to_the_supervisor_ends_both_at_once
     a_killed_supervisor_leaves_nothing_behind
     a_busy_port_is_one_sentence_and_no_loop
+    a_program_out_of_files_answers_again_once_it_has_some
     a_recovered_workflow_finds_what_main_has_set_up
     mistakes_in_the_settings_are_one_sentence
     the_other_commands_print_and_end
@@ -160,6 +162,7 @@ trials! {
     a_setting_that_is_none_is_named_with_its_neighbour
     every_line_of_a_workflow_names_it_and_its_step
     lines_for_programs_are_objects_each
+    what_callers_send_commands_no_terminal
     a_choice_of_lines_never_costs_their_workflow
     a_recovery_names_the_workflow_and_where_it_goes_on
     a_list_shows_what_is_asked_for
@@ -183,17 +186,22 @@ fn a_program_says_what_it_serves_and_where() {
     let first = program.line();
     assert!(first.starts_with("Workflow executor initialized (") && first.contains("sqlite"), "{first}");
     assert_eq!(program.line(), "HTTP endpoints supported:");
-    assert_eq!(program.line(), "    POST    :  /crash/:key?");
-    assert_eq!(program.line(), "    GET     :  /forever");
-    assert_eq!(program.line(), "    POST    :  /go_on/:key/:word");
-    assert_eq!(program.line(), "    POST    :  /log/:id");
-    assert_eq!(program.line(), "    POST    :  /panic/:id");
-    assert_eq!(program.line(), "    POST    :  /pause/:key");
-    assert_eq!(program.line(), "    GET     :  /process");
-    assert_eq!(program.line(), "    GET     :  /slow");
-    assert_eq!(program.line(), "    POST    :  /use_and_crash");
-    assert_eq!(program.line(), "    GET     :  /used");
-    assert_eq!(program.line(), "    POST    :  /wait/:id");
+    for (method, path) in [
+        ("POST", "/crash/:key?"),
+        ("GET", "/forever"),
+        ("POST", "/go_on/:key/:word"),
+        ("POST", "/log/:id"),
+        ("POST", "/panic/:id"),
+        ("POST", "/pause/:key"),
+        ("GET", "/process"),
+        ("POST", "/say"),
+        ("GET", "/slow"),
+        ("POST", "/use_and_crash"),
+        ("GET", "/used"),
+        ("POST", "/wait/:id"),
+    ] {
+        assert_eq!(program.line(), format!("    {method:<8}:  {path}"));
+    }
     let last = program.line();
     assert!(last.starts_with("DBOS Server is running at http://localhost:"), "{last}");
 
@@ -302,6 +310,20 @@ fn a_busy_port_is_one_sentence_and_no_loop() {
         assert!(said.starts_with(&format!("program: cannot listen on 127.0.0.1:{port}: another program")), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+}
+
+fn a_program_out_of_files_answers_again_once_it_has_some() {
+    let mut program = Program::start(&["--port", "0"]);
+    let port = program.port();
+    process::get(port, "/process");
+
+    let allowed = program.allow_files(program.open_files() + 4);
+    let held: Vec<_> = (0..20).map(|_| process::ask(port, "GET", "/forever")).collect();
+    program.wait_for_log("cannot accept connections");
+    program.allow_files(allowed);
+    drop(held);
+
+    process::get(port, "/process");
 }
 
 fn a_recovered_workflow_finds_what_main_has_set_up() {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, test_kill_process};
 use tempfile::TempDir;
 
 /// Tells the test binary to be the program.
@@ -155,6 +155,20 @@ impl Program {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(&self.child.id().to_string(), signal);
+    }
+
+    /// How many files and connections it has open.
+    pub(crate) fn open_files(&self) -> u64 {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        files.count() as u64
+    }
+
+    /// Lets it have as many files and connections open, and tells how many it might have had.
+    pub(crate) fn allow_files(&self, most: u64) -> u64 {
+        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let now = getrlimit(Resource::Nofile);
+        let limit = Rlimit { current: Some(most), maximum: now.maximum };
+        prlimit(process, Resource::Nofile, limit).expect("it runs").current.expect("files are limited")
     }
 
     /// Its exit code; `None` if a signal killed it.

@@ -51,6 +51,7 @@ async fn path_values_are_read_by_type() {
         ("/order/", 404, "Not Found"),
         ("/name/a%20b", 200, "a b"),
         ("/name/a%2Fb", 200, "a/b"),
+        ("/name/%2e%2e%2fetc%2fpasswd", 200, "../etc/passwd"),
         ("/name/%2541", 200, "%41"),
         ("/name/%C3%A9", 200, "é"),
         ("/name/a?name=b", 200, "a"),
@@ -119,6 +120,20 @@ async fn body_fields_are_read_by_name_and_type() {
             Err(message) => assert_eq!((answer.status, answer.message().as_str()), (400, message), "{body}"),
         }
     }
+}
+
+#[tokio::test]
+async fn json_that_is_hard_to_read_is_refused() {
+    let server = TestServer::start(ROUTES).await;
+    for note in ["[".repeat(200) + &"]".repeat(200), "NaN".to_owned(), "1e400".to_owned(), r#""\ud800""#.to_owned()] {
+        let body = format!(r#"{{"item":"nut","count":2,"note":{note}}}"#);
+        assert_eq!(server.post("/order", &body).await.status, 400, "{body}");
+    }
+    let mut client = server.connect().await;
+    let mut bytes = post("/order", r#"{"item":"?","count":1}"#).into_bytes();
+    bytes.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+    client.send(&bytes).await;
+    assert_eq!(client.answer().await.status, 400);
 }
 
 #[tokio::test]

@@ -114,8 +114,8 @@ struct Client {
 }
 
 impl Client {
-    async fn send(&mut self, text: &str) {
-        self.socket.write_all(text.as_bytes()).await.expect("the server reads");
+    async fn send(&mut self, request: impl AsRef<[u8]>) {
+        self.socket.write_all(request.as_ref()).await.expect("the server reads");
     }
 
     /// The next answer, its body as long as `Content-Length` says.

@@ -51,6 +51,9 @@ async fn a_request_with_two_readings_is_refused_and_the_connection_closed() {
             400,
         ),
         ("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
+        ("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n{}", 400),
+        ("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n{}", 400),
+        ("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 18446744073709551616\r\n\r\n{}", 400),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         ("GET / HTTP/1.1\nHost: localhost\n\n", 400),
@@ -96,9 +99,11 @@ async fn what_is_too_long_is_refused_in_the_common_shape() {
 #[tokio::test]
 async fn broken_chunks_are_the_callers_mistake() {
     let server = TestServer::start(ROUTES).await;
-    let request = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
-    let answer = server.ask(request).await;
-    assert_eq!((answer.status, answer.message().as_str()), (400, "the body is broken off or wrongly framed"));
+    for chunk in ["zz\r\n", &format!("1;{}\r\n{{\r\n", "x".repeat(1 << 20)), "ffffffffffffffff1\r\n"] {
+        let request = format!("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
+        let answer = server.ask(&request).await;
+        assert_eq!((answer.status, answer.message().as_str()), (400, "the body is broken off or wrongly framed"));
+    }
 }
 
 #[tokio::test]
