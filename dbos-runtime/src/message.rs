@@ -200,18 +200,19 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
         return recorded.output;
     }
     let executor = &point.run.executor;
-    let deadline_ms = record_wake_up(timer, timeout).await;
+    let deadline_ms = Box::pin(record_wake_up(timer, timeout)).await;
     let arrived =
         executor.wakeups.subscribe(Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() });
     let mut looks = Looks { point, topic, is_in_doubt: false };
     loop {
         let next = arrived.next();
-        if let Some(recorded) = looks.take().await {
+        if let Some(recorded) = Box::pin(looks.take()).await {
             return recorded.output;
         }
         if executor.clock.now_ms() >= deadline_ms {
             // No output at all stands for the time-out: an empty message is something else.
-            return point.record(StepOutcome::default(), Effect::None, executor.clock.now_ms()).await.output;
+            let timed_out = point.record(StepOutcome::default(), Effect::None, executor.clock.now_ms());
+            return Box::pin(timed_out).await.output;
         }
         at_rest(async {
             tokio::select! {

@@ -110,6 +110,7 @@ impl<'a, R: 'a> StepCall<'a, R> {
 
     /// An operation of the engine's own.
     pub(crate) fn operation(future: impl Future<Output = R> + Send + 'a) -> Self {
+        let future: BoxFuture<'a, R> = Box::pin(future);
         Self { state: State::Running { future: Box::pin(context::at_work(future)) } }
     }
 

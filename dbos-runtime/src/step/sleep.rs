@@ -22,7 +22,7 @@ pub(crate) fn sleep(duration: Duration) -> StepCall<'static, ()> {
         Place::Workflow(run) => {
             let point = Point::take(run, SLEEP, location);
             StepCall::operation(async move {
-                let wake_up_ms = record_wake_up(&point, duration).await;
+                let wake_up_ms = Box::pin(record_wake_up(&point, duration)).await;
                 at_rest(point.run.executor.clock.sleep_until(wake_up_ms)).await;
             })
         }

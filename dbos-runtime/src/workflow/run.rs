@@ -85,7 +85,9 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
     let run = Run::new(Arc::clone(executor), beginning, Arc::clone(&signal), Arc::clone(&activity));
     remember_panics();
     let (definition, inputs) = (execution.definition, execution.inputs);
-    let task = async move {
+    // Boxed, like all that a waiting run does not need: a future takes the room of the largest that it awaits, and what
+    // hands it on takes that once more.
+    let task = Box::pin(async move {
         let stopped = async { End::Stopped(signal.wait().await) };
         let end = match definition.run(&inputs) {
             Err(reason) => unreadable_inputs(reason),
@@ -98,8 +100,8 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
                 }
             }
         };
-        finish(&run, end).await;
-    };
+        Box::pin(finish(&run, end)).await;
+    });
     let under_way = UnderWay { executor: Arc::clone(executor), workflow: execution.workflow, queue: execution.queue };
     let until_crash = async move {
         tokio::select! {
