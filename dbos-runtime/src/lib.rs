@@ -196,6 +196,8 @@ pub use id::{IdReuse, IntoWorkflowId};
 pub use management::CancelWorkflow;
 pub use message::{Send, Topic};
 pub use queue::{Deduplication, Queue};
+#[cfg(feature = "http")]
+pub use schemars;
 pub use status::Status;
 pub use step::StepCall;
 pub use store::backend::Dialect;
@@ -287,6 +289,7 @@ pub mod __private {
         keyed::KeyedRoute,
         layers::ModuleLayer,
         limits::RouteOptions,
+        openapi::{Described, Operation, answer_tiers, schema_tiers},
         respond::{Respond, nameless as respond_tiers},
         route::{Route, RouteRequest},
     };

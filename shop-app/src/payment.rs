@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a session stands. It leaves `Pending` once.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PaymentStatus {
     /// The customer may pay, or cancel.
@@ -27,7 +28,7 @@ impl fmt::Display for PaymentStatus {
 }
 
 /// A customer's chance to pay for one thing, once.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct PaymentSession {
     /// Its name at the payment service.
     pub session_id: String,

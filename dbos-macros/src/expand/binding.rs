@@ -9,6 +9,7 @@ use syn::{Expr, ExprLit, Ident, Lit};
 use crate::args::{Binding, Origin, RouteArgs, Segment};
 use crate::errors::Mistakes;
 use crate::function::argument::Argument;
+use crate::paths::private;
 
 /// An argument with what is written on it.
 pub(super) struct Bound {
@@ -28,6 +29,22 @@ enum Source {
     BodyExtractor,
 }
 
+impl Source {
+    /// What the runtime calls it, when it reads an argument from there and when it tells of one.
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header(_) => "header",
+            Self::Field => "body",
+            Self::WholeBody => "whole_body",
+            Self::RawBody => "raw_body",
+            Self::Extractor => "extract",
+            Self::BodyExtractor => "extract_body",
+        }
+    }
+}
+
 impl Bound {
     pub(super) fn read(argument: &Argument, mistakes: &mut Mistakes) -> Self {
         Self { argument: argument.clone(), binding: Binding::read(argument, mistakes) }
@@ -40,18 +57,13 @@ impl Bound {
     /// Reads the argument into a variable of its name.
     pub(super) fn read_for(&self, route: &RouteArgs) -> TokenStream {
         let Argument { name, ty, .. } = &self.argument;
-        let (method, key) = match self.source(route) {
-            Source::Path => ("path", Some(self.key())),
-            Source::Query => ("query", Some(self.key())),
-            Source::Field => ("body", Some(self.key())),
-            Source::Header(header) => ("header", Some(header)),
-            Source::WholeBody => ("whole_body", None),
-            Source::RawBody => ("raw_body", None),
-            Source::Extractor => return self.extract("extract"),
-            Source::BodyExtractor => return self.extract("extract_body"),
-        };
-        let method = Ident::new(method, ty.span());
         let arguments = quote!(__arguments);
+        let source = self.source(route);
+        let key = self.key_in(&source);
+        let method = Ident::new(source.method(), ty.span());
+        if matches!(source, Source::Extractor | Source::BodyExtractor) {
+            return quote_spanned!(ty.span()=> let #name = #arguments.#method::<#ty>().await?;);
+        }
         match &self.binding.default {
             None => quote_spanned!(ty.span()=> let #name = #arguments.#method::<#ty>(#key)?;),
             Some(default) => {
@@ -63,10 +75,24 @@ impl Bound {
         }
     }
 
-    fn extract(&self, method: &str) -> TokenStream {
-        let Argument { name, ty, .. } = &self.argument;
-        let (method, arguments) = (Ident::new(method, ty.span()), quote!(__arguments));
-        quote_spanned!(ty.span()=> let #name = #arguments.#method::<#ty>().await?;)
+    /// Says of the argument where it comes from and what it may be.
+    pub(super) fn describe_for(&self, route: &RouteArgs) -> TokenStream {
+        let Argument { ty, .. } = &self.argument;
+        let source = self.source(route);
+        let key = self.key_in(&source);
+        let method = Ident::new(source.method(), ty.span());
+        let (operation, described) = (quote!(__operation), private("Described", ty.span()));
+        match &source {
+            Source::Extractor | Source::BodyExtractor => return quote!(#operation.#method();),
+            Source::RawBody => return quote_spanned!(ty.span()=> #operation.#method::<#ty>();),
+            _ => {}
+        }
+        let default = self.binding.default.as_ref().map(|default| {
+            let default = value(default);
+            quote_spanned!(ty.span()=> .defaulting((&&#described::<#ty>::NEW).written(|| #default)))
+        });
+        let name = key.map(|key| quote!(#key,));
+        quote_spanned!(ty.span()=> #operation.#method(#name (&&&#described::<#ty>::NEW).input() #default);)
     }
 
     /// The header it comes from, if it is one.
@@ -77,9 +103,13 @@ impl Bound {
         }
     }
 
-    /// What the request calls it.
-    fn key(&self) -> String {
-        self.argument.name.unraw().to_string()
+    /// What that part of the request calls it; the whole of a part has no name.
+    fn key_in(&self, source: &Source) -> Option<String> {
+        match source {
+            Source::Path | Source::Query | Source::Field => Some(self.argument.name.unraw().to_string()),
+            Source::Header(header) => Some(header.clone()),
+            Source::WholeBody | Source::RawBody | Source::Extractor | Source::BodyExtractor => None,
+        }
     }
 
     fn segment<'a>(&self, route: &'a RouteArgs) -> Option<&'a Segment> {

@@ -3,6 +3,7 @@
 mod authenticator;
 mod binding;
 mod codec;
+mod describe;
 mod from_row;
 mod main;
 mod migrations;

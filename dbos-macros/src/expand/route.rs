@@ -163,6 +163,7 @@ fn submit(route: &RouteArgs, function: &Function, arguments: &[Bound], callee: &
         #(#read)*
         #respond
     };
+    let describe = super::describe::describe(route, function, arguments, callee);
     let (registered, handler) = match callee {
         Callee::Handler | Callee::Workflow => (TokenStream::new(), at_once(&perform, span)),
         Callee::Step => keyed(route, function, arguments, &perform),
@@ -179,6 +180,7 @@ fn submit(route: &RouteArgs, function: &Function, arguments: &[Bound], callee: &
                     file: ::core::file!(),
                     line: ::core::line!(),
                     handler: #handler,
+                    describe: #describe,
                     options: #options,
                 }
             }

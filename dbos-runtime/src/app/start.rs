@@ -15,7 +15,7 @@ use super::admin::Admin;
 use super::settings::Settings;
 use super::{Application, Shutdown, listing, print, runtime};
 use crate::http::server::Server;
-use crate::http::{self, ServerOptions};
+use crate::http::{self, Documentation, ServerOptions};
 use crate::{Engine, Result};
 
 /// What a program's port is chosen by.
@@ -35,15 +35,17 @@ const REQUESTS_SHARE: u32 = 4;
 /// [`Error::Configuration`](crate::Error::Configuration) if the port cannot be had; [`Error::Duplicate`](crate::Error::Duplicate) if two functions claim
 /// one route.
 pub async fn serve(engine: Engine, options: ServerOptions) -> Result<()> {
-    let (shutdown, router, drain) = (Shutdown::listen()?, http::router()?, options.drain);
+    let (shutdown, router) = (Shutdown::listen()?, http::router_with(&options.documentation)?);
+    let (documentation, drain) = (options.documentation.clone(), options.drain);
     let server = Server::bind(options, CHOSEN_BY).await?;
-    serve_on(Ports { server, router, admin: None }, engine, drain, &shutdown).await
+    serve_on(Ports { server, router, documentation, admin: None }, engine, drain, &shutdown).await
 }
 
 /// The ports of a program, taken and not served yet.
 struct Ports {
     server: Server,
     router: Router,
+    documentation: Documentation,
     admin: Option<Admin>,
 }
 
@@ -58,10 +60,11 @@ pub(super) fn run(application: &Application, settings: Settings) -> Result<ExitC
 
 async fn start(application: &Application, settings: Settings) -> Result<()> {
     let shutdown = Shutdown::listen()?;
-    let router = http::router()?;
+    let documentation = settings.server.documentation.clone();
+    let router = http::router_with(&documentation)?;
     // The port first: a program that cannot have it must not take over anyone's workflows.
     let server = Server::bind(settings.server.clone(), CHOSEN_BY).await?;
-    let ports = Ports { server, router, admin: Admin::bind(&settings).await? };
+    let ports = Ports { server, router, documentation, admin: Admin::bind(&settings).await? };
     let drain = settings.server.drain;
     let engine = tokio::select! {
         launched = Engine::launch_alone(settings.engine) => launched?,
@@ -91,6 +94,11 @@ fn announce(engine: &Engine, ports: &Ports) {
     if let Some(admin) = &ports.admin {
         print(&format!("DBOS Admin Server is running at {}", url(admin.address())));
     }
+    if ports.documentation.served {
+        let Documentation { document, page, .. } = &ports.documentation;
+        print(&format!("OpenAPI document at {}{document}", url(ports.server.address())));
+        print(&format!("Routes to read and try at {}{page}", url(ports.server.address())));
+    }
 }
 
 /// An address to type into a browser.
@@ -103,7 +111,7 @@ fn url(address: SocketAddr) -> String {
 
 async fn serve_on(ports: Ports, engine: Engine, drain: Duration, shutdown: &Shutdown) -> Result<()> {
     announce(&engine, &ports);
-    let Ports { server, router, admin } = ports;
+    let Ports { server, router, admin, .. } = ports;
     let router = in_engine(router, &engine);
     let (ended, end) = oneshot::channel::<()>();
     let administered = admin.map(|admin| admin.run(&engine, async { end.await.unwrap_or_default() }));

@@ -77,6 +77,8 @@ const fn route(method: &'static str, path: &'static str, handler: fn(RouteReques
         file: file!(),
         line: line!(),
         handler,
+        // Nothing tells of it but its index.
+        describe: |_| (),
         // The token is asked for where the routes are served; the program's users are no operators.
         options: RouteOptions { access: Access::Unasked, ..RouteOptions::DEFAULT },
     }

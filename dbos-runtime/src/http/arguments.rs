@@ -40,6 +40,9 @@ impl<T: DeserializeOwned> RouteArgument for T {}
     note = "take `dbos::http::Bytes`, `Vec<u8>` or `String`; `#[body]` reads JSON"
 )]
 pub trait RawBody: Sized {
+    /// What such bytes are called.
+    const CONTENT_TYPE: &'static str = "application/octet-stream";
+
     /// The bytes as they came.
     ///
     /// # Errors
@@ -61,6 +64,8 @@ impl RawBody for Vec<u8> {
 }
 
 impl RawBody for String {
+    const CONTENT_TYPE: &'static str = "text/plain";
+
     fn from_bytes(bytes: Bytes) -> Result<Self, HttpError> {
         Self::from_utf8(bytes.into()).map_err(|_| HttpError::new(400, "the body is not UTF-8"))
     }

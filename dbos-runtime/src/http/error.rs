@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,11 +41,17 @@ pub struct HttpError {
     detail: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Shape<'a> {
+/// An error, as every program reads it.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "HttpError")]
+pub(super) struct Shape<'a> {
+    /// The status of the answer.
     status: u16,
+    /// Why the request failed.
     message: &'a str,
+    /// The id under which the log knows the request.
     request_id: String,
+    /// What else a program may want to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a Value>,
 }

@@ -16,6 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Whoever watches the process need not be known.
 const UNASKED: RouteOptions = RouteOptions { access: Access::Unasked, ..RouteOptions::DEFAULT };
 
+const READINESS: &str = "Whether the process should be sent requests.
+
+# Errors
+
+- 503: It should not; the message says why.";
+
 /// The same paths on every server of ours; a program's own routes may not have them.
 pub(super) static ROUTES: [Route; 2] = [
     Route {
@@ -26,6 +32,7 @@ pub(super) static ROUTES: [Route; 2] = [
         file: file!(),
         line: line!(),
         handler: alive,
+        describe: |operation| operation.is_plain_text("Whether the process lives."),
         options: UNASKED,
     },
     Route {
@@ -36,6 +43,7 @@ pub(super) static ROUTES: [Route; 2] = [
         file: file!(),
         line: line!(),
         handler: ready,
+        describe: |operation| operation.is_plain_text(READINESS),
         options: UNASKED,
     },
 ];

@@ -19,6 +19,7 @@ mod health;
 pub(crate) mod keyed;
 pub(crate) mod layers;
 pub(crate) mod limits;
+pub(crate) mod openapi;
 mod options;
 mod origins;
 mod page;
@@ -44,10 +45,11 @@ pub use error::HttpError;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use fuzz::fuzz_requests;
+pub use openapi::Documentation;
 pub use options::ServerOptions;
 pub use reply::{Redirect, Reply};
 pub use request::{bearer_token, header, peer, request_id};
-pub use route::router;
+pub use route::{router, router_with};
 pub use sse::{Sse, SseEvent, last_event_id};
 
 /// The code in the guide compiles.

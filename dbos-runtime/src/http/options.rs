@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::body::LARGEST_BODY;
+use super::openapi::Documentation;
 
 /// Options of the HTTP server.
 ///
@@ -44,6 +45,8 @@ pub struct ServerOptions {
     pub drain: Duration,
     /// How many connections are served at a time; 1024. More wait until one closes.
     pub max_connections: usize,
+    /// Where the program tells of its routes; `/openapi.json` and `/docs`.
+    pub documentation: Documentation,
 }
 
 impl Default for ServerOptions {
@@ -63,6 +66,7 @@ impl Default for ServerOptions {
             compress: false,
             drain: Duration::from_secs(30),
             max_connections: 1024,
+            documentation: Documentation::default(),
         }
     }
 }

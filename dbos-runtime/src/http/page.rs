@@ -28,7 +28,7 @@ pub(super) fn of_error(status: StatusCode, message: &str, request_id: &str) -> i
 }
 
 /// Text that means nothing but itself in HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 use super::access::{Authenticator, authenticator};
 use super::guard::Guard;
 use super::limits::{Limits, RouteOptions};
+use super::openapi::{self, Documentation, File, Operation};
 use super::origins::{self, Origins};
 use super::path::Pattern;
 use super::request::{self, Current};
@@ -54,6 +55,8 @@ pub struct Route {
     pub line: u32,
     /// Reads the arguments, runs the function, shapes the answer.
     pub handler: fn(RouteRequest) -> Answered,
+    /// Says what it takes and answers.
+    pub describe: fn(&mut Operation),
     /// Whom it lets in, and what they may take.
     pub options: RouteOptions,
 }
@@ -83,7 +86,7 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 
 /// Every route that an attribute declares, as an axum router to merge into one of your own; and
 /// `/dbos-healthz` and `/dbos-readyz`, which tell whether the process lives and whether it should be
-/// sent requests.
+/// sent requests; and `/openapi.json` and `/docs`, which tell programs and people of the routes.
 ///
 /// It answers 405 with `Allow` on its own paths and leaves every other path to you. Arguments, answers, idempotency,
 /// authentication, the options and layers of routes, request ids, traces, panics and what pages of other sites may do are as
@@ -94,7 +97,16 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 /// [`Error::Duplicate`] if two functions claim one method and path, or to be the authenticator, naming both;
 /// [`Error::Configuration`] if a path cannot be read, or a route wants a user and nothing says who asks.
 pub fn router() -> Result<Router> {
-    router_with_health(routes())
+    router_with(&Documentation::default())
+}
+
+/// As [`router`], with this documentation instead.
+///
+/// # Errors
+///
+/// As [`router`]; [`Error::Configuration`] too if the paths of the documentation cannot be paths.
+pub fn router_with(documentation: &Documentation) -> Result<Router> {
+    documented(routes(), documentation)
 }
 
 impl DBOS {
@@ -106,17 +118,50 @@ impl DBOS {
     pub fn router() -> Result<Router> {
         router()
     }
+
+    /// As [`http::router_with`](crate::http::router_with): every route, told of in another place, or in none.
+    ///
+    /// # Errors
+    ///
+    /// As [`http::router_with`](crate::http::router_with).
+    pub fn router_with(documentation: &Documentation) -> Result<Router> {
+        router_with(documentation)
+    }
 }
 
-pub(crate) fn router_with_health(routes: Vec<&'static Route>) -> Result<Router> {
-    router_of(&health::ROUTES.iter().chain(routes).collect::<Vec<_>>())
+/// The routes, what tells of the process's health, and what tells of them all.
+pub(crate) fn documented(routes: Vec<&'static Route>, documentation: &Documentation) -> Result<Router> {
+    let routes: Vec<_> = health::ROUTES.iter().chain(routes).collect();
+    let mut paths = Paths::of(&routes)?;
+    for file in openapi::files(&routes, documentation)? {
+        paths.add_file(file)?;
+    }
+    Ok(paths.into_router())
 }
 
 pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {
-    let authenticator = authenticator()?;
-    let mut claimed: BTreeMap<(String, &str), &Route> = BTreeMap::new();
-    let mut by_path: BTreeMap<String, (MethodRouter, Origins)> = BTreeMap::new();
-    for route in routes {
+    Paths::of(routes).map(Paths::into_router)
+}
+
+/// What is served, by the router's spelling of its path.
+#[derive(Default)]
+struct Paths {
+    /// Who has a path and method.
+    claimed: BTreeMap<(String, &'static str), String>,
+    methods: BTreeMap<String, (MethodRouter, Origins)>,
+}
+
+impl Paths {
+    fn of(routes: &[&'static Route]) -> Result<Self> {
+        let authenticator = authenticator()?;
+        let mut paths = Self::default();
+        for route in routes {
+            paths.add(route, authenticator)?;
+        }
+        Ok(paths)
+    }
+
+    fn add(&mut self, route: &'static Route, authenticator: Option<&'static Authenticator>) -> Result<()> {
         let pattern = Pattern::parse(route.path).map_err(|reason| route.refused(&reason))?;
         let method = method_filter(route)?;
         if route.options.access.needs_authenticator() && authenticator.is_none() {
@@ -126,19 +171,40 @@ pub(crate) fn router_of(routes: &[&'static Route]) -> Result<Router> {
         }
         let served = Served { route, pattern: Arc::new(pattern), limits: Limits::of(route.options), authenticator };
         for spelling in served.pattern.spellings() {
-            if let Some(first) = claimed.insert((spelling.clone(), route.method), route) {
-                return Err(duplicate(first, route));
-            }
-            let (methods, mut origins) = by_path.remove(&spelling).unwrap_or_else(no_methods);
+            self.claim(&spelling, route.method, route.path, route.place())?;
             let own = layers::around(route, MethodRouter::new().on(method, handler(served.clone())));
-            origins.insert(route.method, route.options.allowed_origins);
-            by_path.insert(spelling, (methods.merge(own), origins));
+            self.serve(spelling, own).insert(route.method, route.options.allowed_origins);
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, file: File) -> Result<()> {
+        let path = file.path.clone();
+        self.claim(&path, "GET", &path, file.place())?;
+        self.serve(path, MethodRouter::new().get(async move || file));
+        Ok(())
+    }
+
+    /// Notes who has a path and method; refuses a second one.
+    fn claim(&mut self, spelling: &str, method: &'static str, path: &str, place: String) -> Result<()> {
+        match self.claimed.insert((spelling.to_owned(), method), place.clone()) {
+            None => Ok(()),
+            Some(first) => Err(Error::Duplicate { what: format!("route {method} {path}"), first, second: place }),
         }
     }
-    let with = |router: Router, (path, (methods, origins)): (String, _)| {
-        router.route(&path, framed(origins::announced(methods, origins)))
-    };
-    Ok(by_path.into_iter().fold(Router::new(), with))
+
+    /// Adds methods to a path; gives the origins whose pages may call them.
+    fn serve(&mut self, spelling: String, own: MethodRouter) -> &mut Origins {
+        let (methods, origins) = self.methods.remove(&spelling).unwrap_or_else(no_methods);
+        &mut self.methods.entry(spelling).or_insert((methods.merge(own), origins)).1
+    }
+
+    fn into_router(self) -> Router {
+        let with = |router: Router, (path, (methods, origins)): (String, _)| {
+            router.route(&path, framed(origins::announced(methods, origins)))
+        };
+        self.methods.into_iter().fold(Router::new(), with)
+    }
 }
 
 fn no_methods() -> (MethodRouter, Origins) {
@@ -148,14 +214,6 @@ fn no_methods() -> (MethodRouter, Origins) {
 /// What layers do belongs to the request too.
 fn framed(methods: MethodRouter) -> MethodRouter {
     methods.layer(middleware::from_fn(|request: Request, next: Next| in_request(request, |request| next.run(request))))
-}
-
-fn duplicate(first: &Route, second: &Route) -> Error {
-    Error::Duplicate {
-        what: format!("route {} {}", second.method, second.path),
-        first: first.place(),
-        second: second.place(),
-    }
 }
 
 fn method_filter(route: &Route) -> Result<MethodFilter> {

@@ -146,6 +146,7 @@ macro_rules! trials {
 
 trials! {
     a_program_says_what_it_serves_and_where
+    the_routes_are_told_of_where_the_settings_say
     open_requests_are_answered_before_the_end
     a_second_signal_ends_at_once
     a_crash_is_followed_by_a_restart
@@ -202,8 +203,11 @@ fn a_program_says_what_it_serves_and_where() {
     ] {
         assert_eq!(program.line(), format!("    {method:<8}:  {path}"));
     }
-    let last = program.line();
-    assert!(last.starts_with("DBOS Server is running at http://localhost:"), "{last}");
+    let server = program.line();
+    let url = server.strip_prefix("DBOS Server is running at ").expect("the address of the server");
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    assert_eq!(program.line(), format!("OpenAPI document at {url}/openapi.json"));
+    assert_eq!(program.line(), format!("Routes to read and try at {url}/docs"));
 
     for signal in [Signal::TERM, Signal::INT] {
         let mut program = Program::start(&["--port", "0"]);
@@ -211,6 +215,23 @@ fn a_program_says_what_it_serves_and_where() {
         program.signal(signal);
         assert_eq!(program.end(), Some(0));
     }
+}
+
+fn the_routes_are_told_of_where_the_settings_say() {
+    let status = |port, path: &str| {
+        let answer = process::answer(process::ask(port, "GET", path)).expect("an answer");
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    };
+
+    let mut elsewhere = Program::start(&["--port", "0", "--openapi-path", "/api.json", "--docs-path", "/read/me"]);
+    let port = elsewhere.port();
+    assert!(elsewhere.line().ends_with("/api.json"));
+    assert!(elsewhere.line().ends_with("/read/me"));
+    assert_eq!(["/api.json", "/read/me", "/openapi.json"].map(|path| status(port, path)), ["200", "200", "404"]);
+
+    let mut silent = Program::start(&["--port", "0", "--openapi=false"]);
+    let port = silent.port();
+    assert_eq!(["/openapi.json", "/docs", "/process"].map(|path| status(port, path)), ["404", "404", "200"]);
 }
 
 fn open_requests_are_answered_before_the_end() {

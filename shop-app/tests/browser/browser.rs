@@ -82,6 +82,8 @@ fn capabilities(profile: &TempDir) -> serde_json::Map<String, Value> {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            // The network is cut: no name leads anywhere but this computer's own.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
             "--window-size=1440,1000",
             format!("--user-data-dir={}", profile.path().display()),
         ] },

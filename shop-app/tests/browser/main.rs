@@ -12,6 +12,7 @@ mod access;
 mod browser;
 mod inspection;
 mod look;
+mod routes;
 mod shop;
 mod tour;
 
@@ -25,6 +26,7 @@ use access::{
 };
 use browser::{Browser, Page};
 use inspection::what_is_wrong_with_a_page_is_found_and_named;
+use routes::the_routes_are_read_and_tried_on_a_page_of_the_shops_own;
 use shop::Shop;
 
 macro_rules! trials {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         the_focus_comes_back_with_the_connection,
         what_changes_is_said_aloud,
         what_is_wrong_with_a_page_is_found_and_named,
+        the_routes_are_read_and_tried_on_a_page_of_the_shops_own,
     ];
     let pictured = trial("every_view_is_pictured", every_view_is_pictured);
     trials.push(pictured.with_ignored_flag(access::album().is_none()));

@@ -161,6 +161,24 @@ pub(in crate::app) static KEYS: &[Key] = &[
         meaning: "whether answers are compressed for clients that take it",
     },
     Key {
+        name: "openapi",
+        also: &[],
+        field: Field::Switch(|to| &mut to.server.documentation.served),
+        meaning: "whether the program tells of its routes, in an OpenAPI document and on a page",
+    },
+    Key {
+        name: "openapi_path",
+        also: &[],
+        field: Field::Text(|to| &mut to.server.documentation.document),
+        meaning: "the path of the OpenAPI document",
+    },
+    Key {
+        name: "docs_path",
+        also: &[],
+        field: Field::Text(|to| &mut to.server.documentation.page),
+        meaning: "the path of the page that shows the routes and tries them out",
+    },
+    Key {
         name: "header_deadline_seconds",
         also: &[],
         field: Field::Seconds(|to| &mut to.server.header_deadline, 1..=DAY_S),

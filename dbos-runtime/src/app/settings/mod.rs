@@ -73,6 +73,8 @@ impl Settings {
         engine.migrations = application.migrations;
         let mut server = ServerOptions::default();
         server.port = application.port.unwrap_or(server.port);
+        application.name.clone_into(&mut server.documentation.title);
+        application.version.clone_into(&mut server.documentation.version);
         let admin = AdminSettings { host: server.host.clone(), port: application.admin_port, token: None };
         Self { engine, server, admin, log: LogOptions::default(), sources: BTreeMap::new() }
     }

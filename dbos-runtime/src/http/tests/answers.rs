@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::{TestServer, route};
 use crate::http::access::Access;
 use crate::http::limits::RouteOptions;
-use crate::http::route::{Route, router_of, router_with_health};
-use crate::http::{Html, HttpError, IntoResponse, Redirect, Reply};
+use crate::http::route::{Route, documented, router_of};
+use crate::http::{Documentation, Html, HttpError, IntoResponse, Redirect, Reply};
 use crate::{Error, Result};
 
 #[derive(Serialize)]
@@ -259,6 +259,7 @@ fn a_route_that_is_claimed_twice_is_refused_naming_both_places() {
                 file: "shop.rs",
                 line: if path == first { 1 } else { 2 },
                 handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+                describe: |_| (),
                 options: RouteOptions::DEFAULT,
             }))
         });
@@ -277,9 +278,10 @@ fn a_route_on_the_path_of_a_health_check_is_refused() {
         file: "shop.rs",
         line: 7,
         handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+        describe: |_| (),
         options: RouteOptions::DEFAULT,
     };
-    let error = router_with_health(vec![&MINE]).expect_err("the path is taken").to_string();
+    let error = documented(vec![&MINE], &Documentation::default()).expect_err("the path is taken").to_string();
     assert!(error.contains("health check") && error.contains("shop.rs:7"), "{error}");
 }
 
@@ -294,6 +296,7 @@ fn a_route_that_could_let_nobody_in_is_refused() {
             file: "shop.rs",
             line: 7,
             handler: |_| Box::pin(async { Err(HttpError::new(500, "never called")) }),
+            describe: |_| (),
             options: RouteOptions { access, ..RouteOptions::DEFAULT },
         }));
         let error = router_of(&[route]).expect_err("nothing says who asks").to_string();

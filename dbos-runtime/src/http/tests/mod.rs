@@ -47,6 +47,7 @@ macro_rules! route {
                     $crate::http::respond::Respond::of(&returned).respond(returned)
                 })
             },
+            describe: |_| (),
             options: $options,
         }
     };

@@ -13,6 +13,11 @@ async fn welcome() -> &'static str {
     "Plaid Payments: a shop sends its customers here, each with a session of his own.\n"
 }
 
+/// The page on which a customer pays.
+///
+/// # Errors
+///
+/// - 404: There is no such session.
 #[get_api("/payment/:session_id")]
 async fn payment_page(session_id: String) -> Result<Response, HttpError> {
     let session = Sessions::get(&session_id).await?;
@@ -28,6 +33,12 @@ async fn payment_page(session_id: String) -> Result<Response, HttpError> {
 }
 
 /// Either button of the page. The customer goes where the session's end leads, whichever button he has pressed.
+///
+/// # Errors
+///
+/// - 400: Neither button was pressed, or both.
+/// - 404: There is no such session.
+/// - 503: The session has not ended yet; ask again.
 #[post_api("/payment/:session_id")]
 async fn payment_form(
     session_id: String,

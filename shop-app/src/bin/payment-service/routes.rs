@@ -1,6 +1,7 @@
 //! The service's interface for shops, and for customers who pay from a terminal.
 
 use dbos::{DBOS, HttpError, get_api, post_api};
+use schemars::JsonSchema;
 use serde::Serialize;
 use shop_app::payment::{PaymentSession, PaymentStatus};
 
@@ -11,7 +12,7 @@ use crate::payments::{
 use crate::sessions::{PaymentItem, Session, SessionRequest, Sessions};
 
 /// A session with its bill.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct PaymentSessionInformation {
     session_id: String,
     success_url: String,
@@ -20,17 +21,17 @@ struct PaymentSessionInformation {
     items: Vec<PaymentItem>,
 }
 
+/// Makes a session in which a customer pays, or cancels.
+///
+/// # Errors
+///
+/// - 503: The session is not there yet; ask again under the same key.
 #[post_api("/api/create_payment_session")]
 async fn create_payment_session(
     // A shop that asks twice under one key, because it crashed or heard no answer, gets one session.
     #[header("dbos-idempotency-key")] key: Option<String>,
-    webhook: String,
-    success_url: String,
-    cancel_url: String,
-    items: Vec<PaymentItem>,
-    client_reference_id: Option<String>,
+    #[body] request: SessionRequest,
 ) -> Result<PaymentSession, HttpError> {
-    let request = SessionRequest { webhook, success_url, cancel_url, items, client_reference_id };
     request.check()?;
     let handle = DBOS::start_workflow(PlaidPayments::payment_session(request.clone())).workflow_id(key).await?;
     let Some(session_id) = DBOS::get_event(handle.workflow_id(), PAYMENT_SESSION_STARTED_TOPIC).await? else {
@@ -43,11 +44,21 @@ async fn create_payment_session(
     Ok(session.told())
 }
 
+/// How a session stands.
+///
+/// # Errors
+///
+/// - 404: There is no such session.
 #[get_api("/api/session/:session_id")]
 async fn retrieve_payment_session(session_id: String) -> Result<PaymentSession, HttpError> {
     Ok(Sessions::get(&session_id).await?.told())
 }
 
+/// How a session stands, with its bill.
+///
+/// # Errors
+///
+/// - 404: There is no such session.
 #[get_api("/api/session_info/:session_id")]
 async fn get_session_information(session_id: String) -> Result<PaymentSessionInformation, HttpError> {
     let session = Sessions::get(&session_id).await?;
@@ -57,11 +68,25 @@ async fn get_session_information(session_id: String) -> Result<PaymentSessionInf
     Ok(PaymentSessionInformation { session_id, success_url, cancel_url, status, items })
 }
 
+/// Pays.
+///
+/// # Errors
+///
+/// - 404: There is no such session.
+/// - 409: It has been cancelled.
+/// - 503: It has not ended yet; ask again.
 #[post_api("/api/submit_payment")]
 async fn submit_payment(session_id: String) -> Result<(), HttpError> {
     insist(&session_id, PaymentStatus::Paid).await
 }
 
+/// Cancels.
+///
+/// # Errors
+///
+/// - 404: There is no such session.
+/// - 409: It has been paid.
+/// - 503: It has not ended yet; ask again.
 #[post_api("/api/cancel_payment")]
 async fn cancel_payment(session_id: String) -> Result<(), HttpError> {
     insist(&session_id, PaymentStatus::Cancelled).await

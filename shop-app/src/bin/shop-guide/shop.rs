@@ -12,6 +12,12 @@ pub(crate) const PAYMENT_COMPLETE_TOPIC: Topic<PaymentStatus> = Topic::new("paym
 pub(crate) struct Shop;
 
 impl Shop {
+    /// Begins a checkout, or finds the one of this key again, and answers with the two commands that pay or cancel.
+    ///
+    /// # Errors
+    ///
+    /// - 409: The checkout failed. Nothing was charged, and nothing is reserved.
+    /// - 503: The payment service has made no session yet.
     #[post_api("/checkout/:key?")]
     pub(crate) async fn web_checkout(
         key: Option<Key>,

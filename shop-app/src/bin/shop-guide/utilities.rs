@@ -117,6 +117,12 @@ impl ShopUtilities {
         Ok(())
     }
 
+    /// Hears from the payment service how a session ended.
+    ///
+    /// # Errors
+    ///
+    /// - 400: The news is not signed, or is no news.
+    /// - 404: There is no such checkout.
     #[post_api("/payment_webhook")]
     pub(crate) async fn payment_webhook(
         #[header("payment-signature")] signature: String,

@@ -3,16 +3,19 @@
 use dbos::get_api;
 use dbos::http::{IntoResponse, Response};
 
+/// The shop.
 #[get_api("/")]
 async fn frontend() -> Response {
     file("text/html; charset=utf-8", include_str!("web/app.html"))
 }
 
+/// What the shop looks like.
 #[get_api("/app.css")]
 async fn style() -> Response {
     file("text/css; charset=utf-8", include_str!("web/app.css"))
 }
 
+/// What the shop does.
 #[get_api("/app.js")]
 async fn script() -> Response {
     file("text/javascript; charset=utf-8", include_str!("web/app.js"))

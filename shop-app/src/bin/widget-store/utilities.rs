@@ -1,6 +1,7 @@
 //! The database operations of the shop, and the dispatch of orders that have been paid for.
 
 use dbos::{DBOS, Error, FromRow, Result, Tx, transaction, workflow};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::dispatch_interval;
@@ -28,7 +29,8 @@ impl OrderStatus {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromRow)]
+/// What the shop sells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromRow, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the columns are called so, and the JSON too")]
 pub(crate) struct Product {
     product_id: i32,
@@ -38,12 +40,15 @@ pub(crate) struct Product {
     price: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromRow)]
+/// Where a widget is on its way to a customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromRow, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the columns are called so, and the JSON too")]
 pub(crate) struct Order {
     order_id: i32,
+    /// 0 is pending, 2 paid, 1 dispatched, -1 cancelled.
     pub(crate) order_status: i32,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     last_update_time: i64,
     product_id: i32,
     progress_remaining: i32,

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// An amount with its cents, as `10.00`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = r"^0*[0-9]{1,6}(\.[0-9]{2})?$"))]
 pub(crate) struct Price(i64);
 
 /// More than anybody pays here: six digits before the point.

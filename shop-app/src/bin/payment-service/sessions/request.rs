@@ -2,6 +2,7 @@
 
 use dbos::HttpError;
 use hyper::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Price;
@@ -11,21 +12,36 @@ const LONGEST_URL: usize = 2048;
 const MOST_ITEMS: usize = 100;
 const LARGEST_QUANTITY: i32 = 1000;
 
+/// What these rules are in a document: texts without control characters, and URLs.
+const PLAIN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+const URL: &str = "^http://[A-Za-z0-9][A-Za-z0-9.-]*(:[1-9][0-9]{0,3})?([/?][A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$";
+
 /// What is to be paid for.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub(crate) struct PaymentItem {
+    #[schemars(length(max = LONGEST_TEXT), regex(pattern = PLAIN))]
     pub(crate) description: String,
+    #[schemars(range(min = 1, max = LARGEST_QUANTITY))]
     pub(crate) quantity: i32,
     pub(crate) price: Price,
 }
 
 /// A session that a shop wants, and what becomes of the customer and of the news.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub(crate) struct SessionRequest {
+    /// Where the news of its end is sent.
+    #[schemars(length(max = LONGEST_URL), regex(pattern = URL))]
     pub(crate) webhook: String,
+    /// Where a customer goes who has paid.
+    #[schemars(length(max = LONGEST_URL), regex(pattern = URL))]
     pub(crate) success_url: String,
+    /// Where a customer goes who has not.
+    #[schemars(length(max = LONGEST_URL), regex(pattern = URL))]
     pub(crate) cancel_url: String,
+    #[schemars(length(min = 1, max = MOST_ITEMS))]
     pub(crate) items: Vec<PaymentItem>,
+    /// What the shop calls it.
+    #[schemars(length(max = LONGEST_TEXT), regex(pattern = PLAIN))]
     pub(crate) client_reference_id: Option<String>,
 }
 

@@ -1,12 +1,14 @@
 //! Names that may stand in a URL, in a header and in a command as they are.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 const LONGEST: usize = 255;
 
 /// What a customer calls his checkout: the workflow's ID.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = "^[A-Za-z0-9._~-]{1,255}$"))]
 pub(crate) struct Key(String);
 
 /// Whether a name needs no quoting anywhere.
