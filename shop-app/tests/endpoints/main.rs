@@ -14,6 +14,8 @@ use std::process::ExitCode;
 mod checkout;
 mod crowds;
 mod cuts;
+#[path = "../documents/mod.rs"]
+mod documents;
 #[path = "../shop/mod.rs"]
 mod shop;
 mod strangers;

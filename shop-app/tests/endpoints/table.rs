@@ -3,6 +3,7 @@
 use dbos_testkit::Database;
 use dbos_testkit::http::{Request, Response};
 
+use crate::documents::unknown_values;
 use crate::shop::Branch;
 
 dbos_testkit::behaviours! { table:
@@ -10,6 +11,7 @@ dbos_testkit::behaviours! { table:
     unusable_input_is_refused_by_a_sentence,
     the_wrong_method_is_told_the_right_one,
     the_page_needs_nothing_from_another_host,
+    the_document_of_the_shop_says_what_every_value_is,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -63,6 +65,25 @@ async fn each_endpoint_answers_what_the_table_says(database: Database) {
             && (!body.is_empty() || answer.body.is_empty());
         assert!(as_told, "{method} {path} is answered {answer:?}");
     }
+}
+
+async fn the_document_of_the_shop_says_what_every_value_is(database: Database) {
+    let branch = Branch::at(database.url());
+    let _shop = branch.open().await;
+
+    let mut document: serde_json::Value =
+        Request::new("GET", branch.url("/openapi.json")).send().await.expect("an answer").json();
+
+    assert_eq!(unknown_values(&document), [""; 0]);
+    let order = &document["components"]["schemas"]["Order"]["properties"];
+    assert_eq!(order["last_update_time"], serde_json::json!({ "type": "string", "format": "date-time" }));
+    let sold_out = &document["paths"]["/checkout/{key}"]["post"]["responses"]["409"]["description"];
+    assert_eq!(sold_out, "The widgets are sold out.");
+
+    // What nobody finds proves nothing.
+    let product = "/components/schemas/Product/properties/product";
+    *document.pointer_mut(product).expect("a field") = serde_json::json!({});
+    assert_eq!(unknown_values(&document), [product]);
 }
 
 async fn unusable_input_is_refused_by_a_sentence(database: Database) {

@@ -9,6 +9,8 @@ mod audit;
 mod chance;
 mod crowds;
 mod customer;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod guide;
 mod money;
 mod properties;

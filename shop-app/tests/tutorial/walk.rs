@@ -5,11 +5,13 @@ use std::time::Duration;
 use dbos_testkit::Database;
 use dbos_testkit::http::get;
 
+use crate::documents::unknown_values;
 use crate::guide::{Guide, READY};
 
 dbos_testkit::behaviours! { walk:
     both_programs_print_the_lines_of_the_tutorial,
     every_address_that_is_printed_answers,
+    the_documents_of_both_programs_say_what_every_value_is,
     a_payment_that_is_submitted_is_fulfilled,
     a_payment_that_is_cancelled_is_not,
     doing_nothing_cancels_after_the_time_out,
@@ -79,6 +81,20 @@ async fn every_address_that_is_printed_answers(database: Database) {
     assert_eq!((page.status, page.body.contains("Submit Payment")), (200, true), "{}", page.body);
     for command in [&bill.submit, &bill.cancel] {
         assert_eq!(get(&command.url).await.expect("an answer").status, 405, "{} takes a POST", command.url);
+    }
+}
+
+async fn the_documents_of_both_programs_say_what_every_value_is(database: Database) {
+    let guide = Guide::on(database).await;
+    let _programs = guide.open().await;
+
+    for (site, operations) in [(&guide.shop, 8), (&guide.service, 10)] {
+        let document: serde_json::Value = site.get("/openapi.json").await.json();
+
+        assert_eq!(unknown_values(&document), [""; 0]);
+        let paths = document["paths"].as_object().expect("paths");
+        let told: usize = paths.values().map(|item| item.as_object().expect("methods").len()).sum();
+        assert_eq!(told, operations);
     }
 }
 

@@ -160,11 +160,11 @@ impl Writer {
             Place::Header => ("header", IN_HEADER),
         };
         let name = path.get(name).filter(|_| place == "path").unwrap_or(name);
-        let schema = (input.write)(&mut self.inputs);
+        let schema = as_text((input.write)(&mut self.inputs), letters);
         if is_key(parameter) && schema.get("$ref").is_none() {
             return idempotency_key();
         }
-        let schema = with_default(as_text(schema, letters), input);
+        let schema = with_default(schema, input);
         json!({ "name": name, "in": place, "required": place == "path" || input.required, "schema": schema })
     }
 
@@ -333,6 +333,9 @@ fn security(access: Access, somebody_asks: bool) -> Option<Value> {
 
 const KEY: &str = "dbos-idempotency-key";
 
+/// Plain ASCII, and not only blanks, which no header holds.
+const KEY_LETTERS: &str = "^[\\u0020-\\u007e]*[\\u0021-\\u007e][\\u0020-\\u007e]*$";
+
 fn is_key(parameter: &Parameter) -> bool {
     parameter.place == Place::Header && parameter.name == KEY
 }
@@ -343,6 +346,6 @@ fn idempotency_key() -> Value {
         "in": "header",
         "required": false,
         "description": "The same key with the same request has no second effect.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": "^[\\u0021-\\u007e]+$" },
+        "schema": { "type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": KEY_LETTERS },
     })
 }
