@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueLimits};
 use crate::registry::{AnyWorkflow, DeclaredQueue, Function, queues, workflows};
 
 /// All workflows and queues that are linked into the program.
@@ -34,8 +34,9 @@ impl Catalog {
         self.workflows.get(name).copied()
     }
 
-    pub(crate) fn queue(&self, name: &str) -> Option<&'static Queue> {
-        self.queues.get(name).copied()
+    /// What the program says of the queue `name`, if it declares it.
+    pub(crate) fn declared_limits(&self, name: &str) -> Option<QueueLimits> {
+        self.queues.get(name).map(|queue| queue.limits())
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = &'static Queue> {

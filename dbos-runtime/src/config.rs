@@ -65,6 +65,9 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Whether to use LISTEN/NOTIFY on Postgres. Default true; never done through a [`Pooler::Transaction`].
     pub listen: bool,
+    /// The queues that this process takes workflows out of; what is resumed it takes in any case. Default none, which
+    /// means all.
+    pub queues: Vec<String>,
     /// What stands between the engine and Postgres. Default nothing.
     pub pooler: Pooler,
     /// How long an executor may be silent before others take its work over. Default 5 s.
@@ -91,6 +94,7 @@ impl Config {
             pool_size: 10,
             poll_interval: Duration::from_secs(1),
             listen: true,
+            queues: Vec::new(),
             pooler: Pooler::default(),
             lease: Duration::from_secs(5),
             statement_deadline: Duration::from_secs(4),

@@ -13,6 +13,7 @@ use crate::clock::Activity;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::rehearsal::{Parting, Reached, Rehearsal};
+use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
 use crate::store::steps::{History, RecordedStep};
 use crate::telemetry;
@@ -192,6 +193,13 @@ impl StepContext {
             own.effects.lock().expect("no panic while held").push(effect);
         }
     }
+
+    /// Leaves a workflow to be enqueued by the commit of the transaction whose body runs.
+    pub(crate) fn enqueue(&self, asked: Asked) {
+        if let Some(own) = self.transaction.get() {
+            own.enqueued.lock().expect("no panic while held").push(asked);
+        }
+    }
 }
 
 /// What only a transaction has.
@@ -199,6 +207,8 @@ impl StepContext {
 pub(crate) struct TransactionContext {
     /// What the body asked to commit with it.
     pub(crate) effects: Mutex<Vec<Effect>>,
+    /// The workflows it asked to be enqueued with it.
+    pub(crate) enqueued: Mutex<Vec<Asked>>,
 }
 
 /// Where a call stands.
@@ -217,6 +227,11 @@ pub(crate) fn place() -> Place {
         return Place::Step(step);
     }
     RUN.try_with(Arc::clone).map_or(Place::Outside, Place::Workflow)
+}
+
+/// The transaction whose body this is, if it is one.
+pub(crate) fn open_transaction() -> Option<Arc<StepContext>> {
+    STEP.try_with(Arc::clone).ok().filter(|step| step.transaction.get().is_some())
 }
 
 /// The workflow this task belongs to, in a step's body too.

@@ -11,14 +11,16 @@ use crate::context::{Place, current_run, engine, place, provenance};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
-use crate::management::{self, CancelWorkflow};
+use crate::management::{self, CancelWorkflow, ChangeQueue, QueueChange, ResumeWorkflow};
 use crate::message::{self, Send, Topic};
+use crate::queue::QueueName;
 use crate::registry::codec_for;
 use crate::step::{self, StepCall};
 use crate::store::listing::WorkflowFilter;
+use crate::store::queue_rows::QueueStatus;
 use crate::store::steps::StepStatus;
 use crate::store::workflow_row::WorkflowStatus;
-use crate::workflow::{Start, WorkflowCall, WorkflowHandle};
+use crate::workflow::{self, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 /// The durable operations. Inside a workflow they are recorded and replayed; most work outside too.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,34 @@ impl DBOS {
     /// argument that would not come back equal, [`Error::NotLaunched`], [`Error::ShuttingDown`].
     pub fn start_workflow<R: std::marker::Send + 'static>(call: WorkflowCall<R>) -> Start<R> {
         call.start()
+    }
+
+    /// Puts many workflows into queues, all of them or none: their rows are one commit, in few statements however many
+    /// they are. Gives their handles, in order. In a workflow they are children, a step each; in a transaction they
+    /// commit with it.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Queue, Result, workflow};
+    /// # #[dbos::queue]
+    /// # static PARCELS: Queue = Queue::new("parcels").concurrency(10);
+    /// # #[workflow]
+    /// # async fn ship(order: u64) -> Result<()> { Ok(()) }
+    /// # async fn morning(orders: Vec<u64>) -> Result<()> {
+    /// let shipped = orders.into_iter().map(|order| ship(order).enqueue(&PARCELS).workflow_id(format!("ship-{order}")));
+    /// let handles = DBOS::enqueue_all(shipped).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited, and then nothing was enqueued: whatever [`start_workflow`](Self::start_workflow) gives, for any of
+    /// them; [`Error::Deduplicated`], [`Error::NonExistentQueue`].
+    pub fn enqueue_all<R>(calls: impl IntoIterator<Item = Start<R, InQueue>>) -> EnqueueAll<R>
+    where
+        R: std::marker::Send + 'static,
+    {
+        workflow::enqueue_all(calls.into_iter().collect())
     }
 
     /// A handle to the workflow with this id, typed by what its function returns. The id is not
@@ -216,15 +246,18 @@ impl DBOS {
     }
 
     /// Lets a workflow go on after its last recorded step, here or in any live program with its code:
-    /// one that was cancelled, was set aside, or waits in a queue. Its attempts count anew, and of a
-    /// timeout it has all. One that has ended by itself stays as it is. In a workflow it is a step.
+    /// one that was cancelled, was set aside, or waits for its delay. One of a queue goes back into it,
+    /// and into its partition, unless [`into_queue`](ResumeWorkflow::into_queue) says otherwise. Its
+    /// attempts count anew, and of a timeout it has all. One that has ended by itself stays as it is. In
+    /// a workflow it is a step.
     ///
     /// # Errors
     ///
     /// When awaited: [`Error::NonExistentWorkflow`]; [`Error::StillRunning`] unless the program that
-    /// runs it is known to be gone; [`Error::NotLaunched`].
+    /// runs it is known to be gone; [`Error::NonExistentQueue`] and [`Error::InvalidKey`] for a queue and a
+    /// partition where it would wait for ever; [`Error::NotLaunched`].
     #[track_caller]
-    pub fn resume_workflow(workflow_id: impl Into<String>) -> StepCall<'static, Result<()>> {
+    pub fn resume_workflow(workflow_id: impl Into<String>) -> ResumeWorkflow {
         management::resume_workflow(workflow_id.into())
     }
 
@@ -271,6 +304,98 @@ impl DBOS {
     #[track_caller]
     pub fn list_steps(workflow_id: impl Into<String>) -> StepCall<'static, Result<Vec<StepStatus>>> {
         management::list_steps(workflow_id.into())
+    }
+
+    /// Makes a queue while the program runs, for all processes of the application: they serve it at once, and for as long
+    /// as it exists. One that is known beforehand is better declared with [`#[dbos::queue]`](macro@crate::queue). That
+    /// it exists already with the same limits is no error. In a workflow it is a step.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dbos::{DBOS, Result, workflow};
+    /// # #[workflow]
+    /// # async fn ship(order: u64) -> Result<()> { Ok(()) }
+    /// # async fn shop_opens(shop: &str) -> Result<()> {
+    /// let queue = format!("parcels of {shop}");
+    /// DBOS::create_queue(&queue).concurrency(2).rate_limit(100, Duration::from_secs(60)).await?;
+    /// ship(7).enqueue(&queue).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::InvalidKey`] for a name that is refused or limits that make no sense,
+    /// [`Error::QueueExists`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn create_queue(queue: impl QueueName) -> ChangeQueue {
+        management::change_queue(queue.queue_name(), QueueChange::Create)
+    }
+
+    /// Changes the limits of a queue that are named, in all processes at once: what runs goes on, and the next workflow
+    /// leaves the queue as the new limits allow. A queue that the program declares has its declared limits again after
+    /// the next launch. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentQueue`]; [`Error::InvalidKey`] if the limits make no sense together;
+    /// [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn update_queue(queue: impl QueueName) -> ChangeQueue {
+        management::change_queue(queue.queue_name(), QueueChange::Update)
+    }
+
+    /// Deletes a queue that was [made](Self::create_queue); no error if there is none. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::QueueInUse`] if a workflow of it has not ended, or the program declares it;
+    /// [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn delete_queue(queue: impl QueueName) -> StepCall<'static, Result<()>> {
+        management::delete_queue(queue.queue_name())
+    }
+
+    /// Lets nothing out of a queue until it is [resumed](Self::resume_queue), across launches: once this has returned,
+    /// no process starts anything of it. What runs goes on, and one may still put workflows into it. In a workflow it is
+    /// a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentQueue`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn pause_queue(queue: impl QueueName) -> StepCall<'static, Result<()>> {
+        management::pause_queue(queue.queue_name())
+    }
+
+    /// Lets what waits in a [paused](Self::pause_queue) queue go on. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentQueue`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn resume_queue(queue: impl QueueName) -> StepCall<'static, Result<()>> {
+        management::resume_queue(queue.queue_name())
+    }
+
+    /// A queue, its limits and how full it is; `None` if there is none of that name. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn queue(queue: impl QueueName) -> StepCall<'static, Result<Option<QueueStatus>>> {
+        management::queue(queue.queue_name())
+    }
+
+    /// The queues of the application, declared or made, in the order of their names. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn list_queues() -> StepCall<'static, Result<Vec<QueueStatus>>> {
+        management::list_queues()
     }
 
     /// The user on whose behalf the code here runs, as the program's authenticator told it: that of the request being

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::executor::{Closing, Executor, Parts, Signal};
-use crate::queue;
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
 use crate::service::{delays, forgotten, listener, queues, recovery};
@@ -86,6 +85,9 @@ impl Engine {
             transaction_deadline: config.transaction_deadline,
             listen: config.listens(),
         });
+        for queue in executor.catalog.queues() {
+            executor.queues.note(queue.name(), queue.limits());
+        }
         report_stranded(&executor).await?;
         let engine = Self::start_services(executor, config, identity)?;
         context::set_launched(&engine.0.executor);
@@ -121,10 +123,8 @@ impl Engine {
             tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
             tokio::spawn(delays::run(Arc::clone(&executor))),
-            tokio::spawn(queues::run(Arc::clone(&executor), &queue::INTERNAL)),
+            tokio::spawn(queues::run(Arc::clone(&executor), config.queues.clone())),
         ];
-        let queues = executor.catalog.queues();
-        services.extend(queues.map(|queue| tokio::spawn(queues::run(Arc::clone(&executor), queue))));
         if config.listens() {
             services.push(tokio::spawn(listener::run(Arc::clone(&executor))));
         }

@@ -103,6 +103,30 @@ pub enum Error {
         /// The workflow that has it.
         workflow: String,
     },
+    /// No queue of the application has this name.
+    #[error(
+        "nobody serves the queue `{queue}`; write `#[dbos::queue]` above its static, or make it with `DBOS::create_queue`"
+    )]
+    NonExistentQueue {
+        /// The name that was asked for.
+        queue: String,
+    },
+    /// The queue that was to be made exists with other limits, or is another application's.
+    #[error("there is a queue `{queue}` already, {with}; change it with `DBOS::update_queue`, or take another name")]
+    QueueExists {
+        /// The name.
+        queue: String,
+        /// What is different.
+        with: String,
+    },
+    /// The queue cannot be deleted.
+    #[error("the queue `{queue}` is in use: {by}")]
+    QueueInUse {
+        /// The queue.
+        queue: String,
+        /// What uses it, and what to do.
+        by: String,
+    },
     /// A workflow id, event key or topic that cannot be stored.
     #[error("{what} is refused: {reason}")]
     InvalidKey {

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Held};
 use crate::error::{Error, Result};
-use crate::queue::Queue;
+use crate::queue::KnownQueues;
 use crate::registry::AnyWorkflow;
 use crate::store::Store;
 use crate::store::checkpoints::Checkpoint;
@@ -99,6 +99,7 @@ pub(crate) struct Executor {
     pub(crate) wakeups: Wakeups,
     pub(crate) notifier: Notifier,
     pub(crate) catalog: Catalog,
+    pub(crate) queues: KnownQueues,
     pub(crate) starts: Lane<Start>,
     pub(crate) checkpoints: Lane<Checkpoint>,
     pub(crate) outcomes: Lane<Ended>,
@@ -148,6 +149,7 @@ impl Executor {
             clock: parts.clock,
             wakeups: parts.wakeups,
             catalog: parts.catalog,
+            queues: KnownQueues::default(),
             application: parts.application,
             version: parts.version,
             poll_interval: parts.poll_interval,
@@ -236,17 +238,17 @@ impl Executor {
         self.a_run_ended.notify_waiters();
     }
 
-    /// How many more workflows of `queue` this process may run now; `None` if there is no end to them.
-    pub(crate) fn room_for(&self, queue: &Queue) -> Option<usize> {
-        let most = usize::try_from(queue.most_in_a_worker()?).unwrap_or(usize::MAX);
+    /// How many more workflows of `queue` this process may run now, if `most` are all it may.
+    pub(crate) fn room_for(&self, queue: &str, most: u32) -> usize {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let runs = self.runs();
-        Some(most.saturating_sub(runs.values().filter(|run| run.queue.as_deref() == Some(queue.name())).count()))
+        most.saturating_sub(runs.values().filter(|run| run.queue.as_deref() == Some(queue)).count())
     }
 
     /// Tells those who serve `queue` that there may be room in it: others too, if they share its places.
     pub(crate) fn leave_queue(&self, queue: Option<String>) {
         let Some(queue) = queue else { return };
-        let is_shared = self.catalog.queue(&queue).is_some_and(|queue| queue.most().is_some());
+        let is_shared = self.queues.limits(&queue).is_none_or(|limits| limits.have_shared_places());
         let fact = Fact::Enqueued { queue };
         if is_shared { self.notifier.told(&fact) } else { self.wakeups.wake(&fact) }
     }

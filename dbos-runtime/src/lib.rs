@@ -193,9 +193,9 @@ pub use failpoint::{Failpoints, Side};
 #[cfg(feature = "http")]
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
-pub use management::CancelWorkflow;
+pub use management::{CancelWorkflow, ChangeQueue, ResumeWorkflow};
 pub use message::{Send, Topic};
-pub use queue::{Deduplication, Queue};
+pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
 #[cfg(feature = "http")]
 pub use schemars;
 pub use status::Status;
@@ -203,11 +203,12 @@ pub use step::StepCall;
 pub use store::backend::Dialect;
 pub use store::connection::Isolation;
 pub use store::listing::WorkflowFilter;
+pub use store::queue_rows::QueueStatus;
 pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
-pub use workflow::{AtOnce, InQueue, Start, WorkflowCall, WorkflowHandle};
+pub use workflow::{AtOnce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
 

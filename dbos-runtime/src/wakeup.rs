@@ -19,6 +19,8 @@ pub(crate) enum Fact {
     Enqueued { queue: String },
     /// A workflow was put where it waits for its delay to pass.
     Delayed,
+    /// A queue was made or deleted.
+    Queues,
 }
 
 /// The waiters of one process, by fact. Clones share their waiters.

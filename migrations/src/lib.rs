@@ -28,11 +28,14 @@ pub const POSTGRES_SYSTEM: &[Migration] = &[Migration {
 }];
 
 /// The tables of this library on Postgres, in schema `dbos_rust`.
-pub const POSTGRES_OWN: &[Migration] = &[Migration {
-    version: 1,
-    name: "create_executors",
-    sql: include_str!("../postgres/own/0001_create_executors.sql"),
-}];
+pub const POSTGRES_OWN: &[Migration] = &[
+    Migration { version: 1, name: "create_executors", sql: include_str!("../postgres/own/0001_create_executors.sql") },
+    Migration {
+        version: 2,
+        name: "create_paused_and_left_queues",
+        sql: include_str!("../postgres/own/0002_create_paused_and_left_queues.sql"),
+    },
+];
 
 /// The shared tables on SQLite.
 pub const SQLITE_SYSTEM: &[Migration] = &[Migration {
@@ -42,5 +45,11 @@ pub const SQLITE_SYSTEM: &[Migration] = &[Migration {
 }];
 
 /// The tables of this library on SQLite; their names start with `dbos_rust_`.
-pub const SQLITE_OWN: &[Migration] =
-    &[Migration { version: 1, name: "create_executors", sql: include_str!("../sqlite/own/0001_create_executors.sql") }];
+pub const SQLITE_OWN: &[Migration] = &[
+    Migration { version: 1, name: "create_executors", sql: include_str!("../sqlite/own/0001_create_executors.sql") },
+    Migration {
+        version: 2,
+        name: "create_paused_and_left_queues",
+        sql: include_str!("../sqlite/own/0002_create_paused_and_left_queues.sql"),
+    },
+];

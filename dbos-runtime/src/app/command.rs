@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Application;
+use super::queue::QueueFlags;
 use super::settings::{KEYS, Key, Settings};
 use super::workflow::WorkflowFlags;
 
@@ -36,6 +37,8 @@ pub(super) enum Command {
     },
     /// Look at workflows in the database, cancel and resume them
     Workflow(WorkflowFlags),
+    /// Look at queues in the database, pause and resume them
+    Queue(QueueFlags),
 }
 
 /// The flags, which every command takes.
@@ -147,6 +150,8 @@ mod tests {
     fn mistakes_end_the_program() {
         for words in [
             "shop workflow",
+            "shop queue",
+            "shop queue pause",
             "shop workflow cancel",
             "shop workflow list --limit 0",
             "shop workflow list --status PAUSED",

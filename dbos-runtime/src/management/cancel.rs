@@ -38,6 +38,7 @@ impl Manager {
     /// `None` if there is no such workflow, else whether this cancelled it.
     async fn cancel_one(&self, workflow: &str, now_ms: i64) -> Result<Option<bool>> {
         let write = self.store().durable_write("cancel a workflow").await;
+        self.store().remember_queue(workflow).await?;
         let cancelled = self.store().cancel(workflow, now_ms).await?;
         write.end().await;
         if cancelled == Some(true) {

@@ -7,6 +7,7 @@
 mod cancel;
 mod details;
 mod export;
+mod queues;
 mod recover;
 mod report;
 mod resume;
@@ -29,7 +30,12 @@ pub use cancel::CancelWorkflow;
 pub(crate) use cancel::{Reach, cancel_workflow};
 pub(crate) use details::{Details, Payload};
 pub(crate) use export::{Scope, export_workflow};
+pub use queues::ChangeQueue;
+pub(crate) use queues::{
+    Change as QueueChange, change_queue, delete_queue, list_queues, pause_queue, queue, resume_queue,
+};
 pub(crate) use report::{Outcome, Report, Verb};
+pub use resume::ResumeWorkflow;
 pub(crate) use resume::resume_workflow;
 
 /// Who manages.

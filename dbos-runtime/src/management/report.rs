@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Change, Manager, Reach};
 use crate::error::{Error, Result};
 use crate::status::Status;
+use crate::store::queues::Target;
 
 /// What is to be done with a workflow.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +18,7 @@ impl Verb {
     pub(crate) async fn apply(self, manager: &Manager, workflow: &str) -> Result<Change> {
         match self {
             Self::Cancel(reach) => manager.cancel(workflow, reach).await,
-            Self::Resume => manager.resume(workflow).await,
+            Self::Resume => manager.resume(workflow, &Target::default()).await,
         }
     }
 }

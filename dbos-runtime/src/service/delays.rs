@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::clock::pause;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::wakeup::Fact;
@@ -10,7 +9,7 @@ use crate::wakeup::Fact;
 /// How many are put there at once.
 const DUE: i64 = 1000;
 
-/// Sleeps until the next delay passes, and looks with each poll what others have delayed.
+/// Sleeps until the next delay passes. What others have delayed is found with each poll of the queues, which wakes it.
 pub(crate) async fn run(executor: Arc<Executor>) {
     let delayed = executor.wakeups.subscribe(Fact::Delayed);
     loop {
@@ -22,7 +21,6 @@ pub(crate) async fn run(executor: Arc<Executor>) {
         tokio::select! {
             () = next => {}
             () = executor.clock.reach(due_ms) => {}
-            () = pause(executor.poll_interval) => {}
             () = executor.closed() => return,
         }
     }

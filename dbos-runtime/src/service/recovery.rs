@@ -8,7 +8,7 @@ use crate::codec::engine_error;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::id::random_id;
-use crate::queue::Queue;
+use crate::queue::QueueLimits;
 use crate::service::identity::remove_lock_file;
 use crate::status::Status;
 use crate::store::executors::ExecutorRow;
@@ -56,14 +56,14 @@ pub(super) enum Source<'a> {
     /// A dead executor.
     Dead(&'a str),
     /// A queue, from which so many are wanted.
-    Queue { queue: &'static Queue, most: usize },
+    Queue { queue: &'a str, limits: &'a QueueLimits, most: usize },
 }
 
 impl Source<'_> {
     fn name(&self) -> &str {
         match self {
             Self::Dead(executor) => executor,
-            Self::Queue { queue, .. } => queue.name(),
+            Self::Queue { queue, .. } => queue,
         }
     }
 }
@@ -97,11 +97,11 @@ pub(super) async fn take_up(executor: &Arc<Executor>, from: Source<'_>) -> Resul
 }
 
 /// Most of what comes out of a queue has never run; one question for all of them spares each a look at its history.
-async fn note_origin(executor: &Executor, queue: &Queue, claimed: &mut [Claimed]) {
+async fn note_origin(executor: &Executor, queue: &str, claimed: &mut [Claimed]) {
     let ids: Vec<_> = claimed.iter().map(|claimed| claimed.workflow.as_str()).collect();
     let begun = executor.store.begun(&ids).await;
     for workflow in claimed {
-        workflow.queue = Some(queue.name().to_owned());
+        workflow.queue = Some(queue.to_owned());
         workflow.has_begun = begun.as_ref().map_or(true, |begun| begun.contains(&workflow.workflow));
     }
 }
@@ -111,9 +111,9 @@ async fn claim(executor: &Executor, from: Source<'_>) -> Result<(String, Dequeue
     let (store, clock, claimant) = (&executor.store, &executor.clock, executor.claimant());
     let write = store.durable_write("claim workflows").await;
     let claimed = match from {
-        Source::Queue { queue, most } => {
+        Source::Queue { queue, limits, most } => {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            store.claim_enqueued(queue, &claimant, &owner, most, clock).await
+            store.claim_enqueued(queue, limits, &claimant, &owner, most, clock).await
         }
         Source::Dead(dead) => {
             store.claim_from(dead, &claimant, &owner, clock.now_ms(), CLAIM).await.map(Dequeued::from)
@@ -163,6 +163,7 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
     if claimed.attempts > i64::from(definition.options().max_recovery_attempts) + 1 {
         let Claimed { workflow, name, attempts, queue, .. } = claimed;
         tracing::error!(workflow, name, attempts, "workflow was recovered too often and is set aside");
+        executor.store.remember_queue(&workflow).await?;
         executor.store.dead_letter(&workflow, owner, executor.clock.now_ms()).await?;
         executor.notifier.told(&Fact::Ended { workflow });
         executor.leave_queue(queue);

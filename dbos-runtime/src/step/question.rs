@@ -87,9 +87,14 @@ async fn outcome<T: Serialize + DeserializeOwned>(point: &Point, answer: Result<
                 point.run.stop(Signal::Failed(Error::Unstorable { what, reason })).await
             }
         },
-        Err(error @ (Error::NonExistentWorkflow { .. } | Error::StillRunning { .. } | Error::InvalidKey { .. })) => {
-            engine_error(&error).into()
-        }
+        Err(
+            error @ (Error::NonExistentWorkflow { .. }
+            | Error::StillRunning { .. }
+            | Error::InvalidKey { .. }
+            | Error::NonExistentQueue { .. }
+            | Error::QueueExists { .. }
+            | Error::QueueInUse { .. }),
+        ) => engine_error(&error).into(),
         Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
         Err(error) => point.fail_to_store(&error).await,
     }

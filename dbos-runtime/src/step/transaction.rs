@@ -3,6 +3,7 @@
 //! One `BEGIN … COMMIT` holds the user's statements, then the fence and the checkpoint, then whatever
 //! the body asked to commit with it. So either all of it happened, and the step is recorded, or none.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +14,7 @@ use crate::context::{self, StepContext};
 use crate::error::Error;
 use crate::executor::{Executor, Signal};
 use crate::store::backend::Dialect;
+use crate::store::bulk::Asked;
 use crate::store::checkpoints::{Checkpoint, Effect, effect_statements, fenced_insert, fenced_insert_in_transaction};
 use crate::store::connection::{Connection, Isolation};
 use crate::store::retry::{Backoff, is_refused_write, is_transient, is_worth_rerunning};
@@ -96,6 +98,7 @@ impl Transaction {
     pub async fn begin(&self) -> Tx {
         self.context.attempt.fetch_add(1, Ordering::SeqCst);
         self.effects(Vec::clear);
+        self.enqueued(Vec::clear);
         let executor = self.executor();
         let store = &executor.store;
         let opened = if self.options.read_only {
@@ -175,10 +178,11 @@ impl Transaction {
                 return None;
             }
             self.roll_back(tx.into_connection()).await;
-            if !encoded.is_error() && self.effects(|effects| !effects.is_empty()) == Some(true) {
+            if !encoded.is_error() && self.asks_for_more() {
                 let name = self.context.name;
                 self.fail(Error::Configuration(format!(
-                    "transaction `{name}` is `read_only`, so it can send no message and set no event; leave `read_only` out"
+                    "transaction `{name}` is `read_only`, so it can send no message, set no event and enqueue no workflow; \
+                     leave `read_only` out"
                 )))
                 .await
             }
@@ -212,6 +216,10 @@ impl Transaction {
             };
             executor.notifier.told(&fact);
         }
+        let places =
+            self.enqueued(std::mem::take).unwrap_or_default().into_iter().filter_map(|asked| asked.start.place);
+        let news: HashSet<_> = places.map(|place| place.news()).collect();
+        news.iter().for_each(|fact| executor.notifier.told(fact));
     }
 
     /// A rollback that fails, or takes too long, closes the connection, which rolls back too.
@@ -265,9 +273,9 @@ impl Transaction {
                 drop(connection);
                 self.fail(self.ended_by_itself()).await
             }
-            Ok(Fenced::Unreachable(workflow)) => {
+            Ok(Fenced::Impossible(error)) => {
                 self.roll_back(connection).await;
-                self.fail(Error::NonExistentWorkflow { workflow }).await
+                self.fail(error).await
             }
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
             Err(error) => point.fail_to_store(&Error::database("record a transaction", error)).await,
@@ -324,8 +332,11 @@ impl Transaction {
         }
         for effect in self.effects(|effects| effects.clone()).unwrap_or_default() {
             if let Some(workflow) = write_effect(connection, checkpoint, effect).await? {
-                return Ok(Fenced::Unreachable(workflow));
+                return Ok(Fenced::Impossible(Error::NonExistentWorkflow { workflow }));
             }
+        }
+        if let Some(refusal) = self.enqueue(connection).await? {
+            return Ok(Fenced::Impossible(refusal));
         }
         // Last before COMMIT, so that the row of the workflow is locked for as short as can be.
         if self.executor().store.dialect() == Dialect::Sqlite {
@@ -345,11 +356,11 @@ impl Transaction {
         let executor = self.executor();
         let deadline = executor.store.deadline();
         let mut connection = tx.into_connection();
-        match within(deadline, self.write_messages(&mut connection)).await {
+        match within(deadline, self.write_beside(&mut connection)).await {
             Ok(Fenced::Written) => {}
-            Ok(Fenced::Unreachable(workflow)) => {
+            Ok(Fenced::Impossible(error)) => {
                 self.roll_back(connection).await;
-                self.fail(Error::NonExistentWorkflow { workflow }).await
+                self.fail(error).await
             }
             Ok(Fenced::Refused | Fenced::AlreadyEnded) => self.fail(self.ended_by_itself()).await,
             Err(error) if is_transient(&error) => return self.rerun_unless_hopeless(&error).await,
@@ -372,16 +383,25 @@ impl Transaction {
     }
 
     /// What a transaction that is no step of a workflow commits besides its rows.
-    async fn write_messages(&self, connection: &mut Connection) -> sqlx::Result<Fenced> {
+    async fn write_beside(&self, connection: &mut Connection) -> sqlx::Result<Fenced> {
         if !(connection.is_still_open().await? && connection.has_marker().await?) {
             return Ok(Fenced::AlreadyEnded);
         }
         for effect in self.effects(|effects| effects.clone()).unwrap_or_default() {
             if let Some(workflow) = write_message(connection, &effect).await? {
-                return Ok(Fenced::Unreachable(workflow));
+                return Ok(Fenced::Impossible(Error::NonExistentWorkflow { workflow }));
             }
         }
-        Ok(Fenced::Written)
+        Ok(match self.enqueue(connection).await? {
+            Some(refusal) => Fenced::Impossible(refusal),
+            None => Fenced::Written,
+        })
+    }
+
+    /// Enqueues what the body asked for; why that cannot be, if it cannot.
+    async fn enqueue(&self, connection: &mut Connection) -> sqlx::Result<Option<Error>> {
+        let asked = self.enqueued(|asked| asked.clone()).unwrap_or_default();
+        self.executor().store.enqueue_asked(connection, &asked).await
     }
 
     fn ended_by_itself(&self) -> Error {
@@ -394,6 +414,17 @@ impl Transaction {
     fn effects<T>(&self, access: impl FnOnce(&mut Vec<Effect>) -> T) -> Option<T> {
         let own = self.context.transaction.get()?;
         Some(access(&mut own.effects.lock().expect("no panic while held")))
+    }
+
+    fn enqueued<T>(&self, access: impl FnOnce(&mut Vec<Asked>) -> T) -> Option<T> {
+        let own = self.context.transaction.get()?;
+        Some(access(&mut own.enqueued.lock().expect("no panic while held")))
+    }
+
+    /// Whether the body asked to commit anything with its rows.
+    fn asks_for_more(&self) -> bool {
+        self.effects(|effects| !effects.is_empty()) == Some(true)
+            || self.enqueued(|asked| !asked.is_empty()) == Some(true)
     }
 
     async fn fail(&self, error: Error) -> ! {
@@ -409,7 +440,8 @@ enum Fenced {
     Written,
     Refused,
     AlreadyEnded,
-    Unreachable(String),
+    /// What was to be committed beside the rows cannot be.
+    Impossible(Error),
 }
 
 /// Writes what the body asked for; the missing destination if it was a message to nobody.

@@ -13,6 +13,7 @@ mod trouble;
 pub(crate) mod tx;
 pub(crate) mod writer;
 
+pub(crate) mod bulk;
 pub(crate) mod checkpoints;
 mod delays;
 pub(crate) mod events;
@@ -20,6 +21,10 @@ pub(crate) mod executors;
 pub(crate) mod listing;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
+mod partitions;
+#[cfg(all(test, feature = "sqlite"))]
+mod plans;
+pub(crate) mod queue_rows;
 pub(crate) mod queues;
 pub(crate) mod starts;
 pub(crate) mod steps;

@@ -23,11 +23,13 @@ pub(crate) enum Channel {
     Workflows,
     /// Workflows that were put into a queue, or left room in it.
     Queues,
+    /// Queues that were made or deleted.
+    QueueList,
 }
 
 impl Channel {
     #[cfg(feature = "postgres")]
-    pub(crate) const ALL: [Self; 4] = [Self::Messages, Self::Events, Self::Workflows, Self::Queues];
+    pub(crate) const ALL: [Self; 5] = [Self::Messages, Self::Events, Self::Workflows, Self::Queues, Self::QueueList];
 
     /// Its name among all who use the database. The first two are told by every DBOS library, whatever the schema of
     /// its tables, so who listens may be woken for another's news, and looks in vain.
@@ -37,6 +39,7 @@ impl Channel {
             Self::Events => "dbos_workflow_events_channel".to_owned(),
             Self::Workflows => format!("{schema}_rust_workflows_channel"),
             Self::Queues => format!("{schema}_rust_queues_channel"),
+            Self::QueueList => format!("{schema}_rust_queue_list_channel"),
         }
     }
 }
@@ -81,6 +84,7 @@ fn news(fact: &Fact) -> Option<News> {
         Fact::Event { workflow, key } => Some((Channel::Events, format!("{workflow}::{key}"))),
         Fact::Ended { workflow } => Some((Channel::Workflows, workflow.clone())),
         Fact::Enqueued { queue } => Some((Channel::Queues, queue.clone())),
+        Fact::Queues => Some((Channel::QueueList, String::new())),
     }
 }
 

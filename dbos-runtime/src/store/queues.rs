@@ -1,4 +1,4 @@
-//! `queues`, and the workflows that wait in one.
+//! The workflows that wait in a queue, and how many of them may leave it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,9 +9,9 @@ use super::sql::{Row, Statement};
 use super::within;
 use super::workflow_row::WorkflowStatus;
 use super::workflows::{Claimant, Claimed, claimed};
-use crate::clock::{Clock, millis};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::queue::{INTERNAL_QUEUE, Queue};
+use crate::queue::{INTERNAL_QUEUE, Limits, QueueLimits};
 
 /// What was taken out of a queue.
 #[derive(Debug, Default)]
@@ -21,14 +21,14 @@ pub(crate) struct Dequeued {
     pub(crate) room_at_ms: Option<i64>,
 }
 
-/// What all processes together keep to. The row has it, so that two that were built with different limits agree.
-struct SharedLimits {
-    concurrency: Option<i64>,
-    starts: Option<i64>,
-    period_ms: i64,
+/// Where a workflow is to go on; by default where it was.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Target {
+    pub(crate) queue: Option<String>,
+    pub(crate) partition_key: Option<String>,
 }
 
-/// How much of that is used.
+/// How much of its limits a queue uses, in all processes.
 struct Used {
     running: i64,
     started: i64,
@@ -36,40 +36,6 @@ struct Used {
 }
 
 impl Store {
-    /// Writes the limits of `queue` into its row, for all processes; an error if it is another application's.
-    pub(crate) async fn register_queue(&self, queue: &Queue, application: &str, now_ms: i64) -> Result<()> {
-        let statement = Statement::new(
-            "INSERT INTO dbos.queues
-                    (name, concurrency, worker_concurrency, rate_limit_max, rate_limit_period_sec, priority_enabled,
-                     created_at, updated_at, application_name)
-             VALUES ($1, $2, $3, $4, CAST($5 AS DOUBLE PRECISION) / 1000, TRUE, $6, $6, $7)
-             ON CONFLICT (name) DO UPDATE
-                SET concurrency = EXCLUDED.concurrency,
-                    worker_concurrency = EXCLUDED.worker_concurrency,
-                    rate_limit_max = EXCLUDED.rate_limit_max,
-                    rate_limit_period_sec = EXCLUDED.rate_limit_period_sec,
-                    updated_at = EXCLUDED.updated_at,
-                    application_name = EXCLUDED.application_name
-              WHERE queues.application_name IS NULL
-                 OR queues.application_name = EXCLUDED.application_name
-             RETURNING name",
-        )
-        .bind(queue.name())
-        .bind(queue.most().map(i64::from))
-        .bind(queue.most_in_a_worker().map(i64::from))
-        .bind(queue.rate().map(|rate| i64::from(rate.starts)))
-        .bind(queue.rate().map(|rate| millis(rate.period)))
-        .bind(now_ms)
-        .bind(application);
-        if self.insist("register a queue", Access::Write, &statement).await?.is_empty() {
-            return Err(Error::Configuration(format!(
-                "the queue `{}` belongs to another application of this database; give it another name",
-                queue.name()
-            )));
-        }
-        Ok(())
-    }
-
     /// The workflow that has the deduplication id `id` in `queue`.
     pub(crate) async fn deduplicated(&self, queue: &str, id: &str) -> Result<Option<WorkflowStatus>> {
         let statement = Statement::new(
@@ -86,7 +52,7 @@ impl Store {
 
     /// Whether anything waits in `queue` that this code can run. Asked before each claim, because a claim that finds
     /// nothing still stops all other writers of an SQLite file.
-    pub(crate) async fn anything_enqueued(&self, queue: &Queue, claimant: &Claimant) -> Result<bool> {
+    pub(crate) async fn anything_enqueued(&self, queue: &str, claimant: &Claimant) -> Result<bool> {
         let statement = Statement::new(
             "SELECT 1 AS found
                FROM dbos.workflow_status AS candidate
@@ -96,12 +62,13 @@ impl Store {
                  ON mine.version = $2 AND mine.name = candidate.name AND mine.hash = theirs.hash
               WHERE candidate.queue_name = $3
                 AND candidate.status = 'ENQUEUED'
+                AND candidate.status IN ('ENQUEUED', 'PENDING')
                 AND candidate.application_name = $1
               LIMIT 1",
         )
         .bind(&claimant.application)
         .bind(&claimant.version)
-        .bind(queue.name());
+        .bind(queue);
         Ok(!self.insist("look into a queue", Access::Read, &statement).await?.is_empty())
     }
 
@@ -110,18 +77,19 @@ impl Store {
     /// see [`claim_from`](Self::claim_from).
     pub(crate) async fn claim_enqueued(
         &self,
-        queue: &Queue,
+        queue: &str,
+        limits: &QueueLimits,
         claimant: &Claimant,
         owner: &str,
         most: i64,
         clock: &Clock,
     ) -> Result<Dequeued> {
         let failed = |error| Error::database("claim workflows", error);
-        if queue.has_shared_limits() {
-            return self.claim_within_limits(queue, claimant, owner, most, clock).await.map_err(failed);
+        let claim = Claim { queue, claimant, owner, now_ms: clock.now_ms() };
+        if limits.are_shared() {
+            return self.claim_within_limits(claim, limits, most, clock).await.map_err(failed);
         }
-        let statement = claim(queue, claimant, owner, most, clock.now_ms());
-        let rows = self.run(Access::Write, &statement).await.map_err(failed)?;
+        let rows = self.run(Access::Write, &claim.of_queue(most)).await.map_err(failed)?;
         Ok(in_order(rows).into())
     }
 
@@ -129,53 +97,50 @@ impl Store {
     /// So the count is a statement of its own, whose snapshot is younger than the lock, as is the time of the starts.
     async fn claim_within_limits(
         &self,
-        queue: &Queue,
-        claimant: &Claimant,
-        owner: &str,
+        claim: Claim<'_>,
+        known: &QueueLimits,
         most: i64,
         clock: &Clock,
     ) -> sqlx::Result<Dequeued> {
         let mut connection = self.begin(Isolation::ReadCommitted).await?;
-        let limits = self.lock_limits(&mut connection, queue).await?;
-        let now_ms = clock.now_ms();
-        let used = self.used(&mut connection, queue, now_ms - limits.period_ms).await?;
-        let room = limits.room(&used).min(most);
-        if room <= 0 {
-            within(self.deadline(), connection.rollback()).await?;
-            return Ok(Dequeued { claimed: Vec::new(), room_at_ms: limits.next_start_ms(&used) });
-        }
-        let statement = claim(queue, claimant, owner, room, now_ms);
-        let rows = within(self.deadline(), connection.run(&statement)).await?;
-        within(self.deadline(), connection.commit()).await?;
-        Ok(in_order(rows).into())
-    }
-
-    async fn lock_limits(&self, connection: &mut Connection, queue: &Queue) -> sqlx::Result<SharedLimits> {
-        let statement = Statement::new(
-            "SELECT CAST(concurrency AS BIGINT) AS concurrency, CAST(rate_limit_max AS BIGINT) AS starts,
-                    rate_limit_period_sec
-               FROM dbos.queues AS queue
-              WHERE name = $1
-                FOR UPDATE OF queue",
-        )
-        .bind(queue.name());
-        let rows = within(self.deadline(), connection.run(&statement)).await?;
-        let row = rows.first().ok_or_else(|| {
+        let limits = self.lock_queue(&mut connection, claim.queue).await?.ok_or_else(|| {
             sqlx::Error::Configuration("the queue has no row in `queues` any more; launch the program again".into())
         })?;
-        let period_ms = row.get::<Option<f64>>("rate_limit_period_sec")?.map_or(0, in_ms);
-        Ok(SharedLimits { concurrency: row.get("concurrency")?, starts: row.get("starts")?, period_ms })
+        let claim = Claim { now_ms: clock.now_ms(), ..claim };
+        if limits != *known {
+            // Under others, another number would be wanted.
+            within(self.deadline(), connection.rollback()).await?;
+            return Ok(Dequeued { claimed: Vec::new(), room_at_ms: Some(claim.now_ms) });
+        }
+        let used = self.used(&mut connection, claim.queue, claim.now_ms - period_ms(&limits.whole)).await?;
+        let room = room(&limits.whole, &used).min(most);
+        if room <= 0 {
+            within(self.deadline(), connection.rollback()).await?;
+            return Ok(Dequeued { claimed: Vec::new(), room_at_ms: next_start_ms(&limits.whole, &used) });
+        }
+        let statement = match limits.are_partitioned() {
+            true => claim.of_partitions(&limits.partition, room),
+            false => claim.of_queue(room),
+        };
+        let rows = within(self.deadline(), connection.run(&statement)).await?;
+        let room_at_ms = match limits.partition.rate_limit {
+            Some(_) if rows.is_empty() => self.next_start_of_a_partition(&mut connection, &claim, &limits).await?,
+            _ => None,
+        };
+        within(self.deadline(), connection.commit()).await?;
+        Ok(Dequeued { room_at_ms, ..in_order(rows).into() })
     }
 
     /// Counted as the database has it: what runs, whoever runs it and whatever its version, and what was started after
     /// `since_ms`.
-    async fn used(&self, connection: &mut Connection, queue: &Queue, since_ms: i64) -> sqlx::Result<Used> {
+    async fn used(&self, connection: &mut Connection, queue: &str, since_ms: i64) -> sqlx::Result<Used> {
         let statement = Statement::new(
             "SELECT running.running, recent.started, recent.oldest
                FROM (SELECT count(*) AS running
                        FROM dbos.workflow_status
                       WHERE queue_name = $1
-                        AND status = 'PENDING') AS running
+                        AND status = 'PENDING'
+                        AND status IN ('ENQUEUED', 'PENDING')) AS running
               CROSS JOIN
                     (SELECT count(*) AS started, min(started_at_epoch_ms) AS oldest
                        FROM dbos.workflow_status
@@ -183,7 +148,7 @@ impl Store {
                         AND rate_limited = TRUE
                         AND started_at_epoch_ms > $2) AS recent",
         )
-        .bind(queue.name())
+        .bind(queue)
         .bind(since_ms);
         let rows = within(self.deadline(), connection.run(&statement)).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
@@ -250,26 +215,57 @@ impl Store {
         begun.map_err(|error| Error::database("look which workflows have begun", error))
     }
 
-    /// Puts `workflow` into the internal queue unless it has ended; a pending one only if `dead`, which
-    /// is gone, ran it last. As every library does, this begins anew with the attempts and forgets the
-    /// deadline. Whether it was done.
-    pub(crate) async fn enqueue_again(&self, workflow: &str, dead: Option<&str>, now_ms: i64) -> Result<bool> {
+    /// Notes which queue `workflow` is in, before its row forgets it. It may happen for nothing: the note counts only
+    /// for a row that says nothing itself.
+    pub(crate) async fn remember_queue(&self, workflow: &str) -> Result<()> {
+        let statement = Statement::new(
+            "INSERT INTO dbos_rust.left_queues (workflow_id, queue_name)
+             SELECT workflow_uuid, queue_name
+               FROM dbos.workflow_status
+              WHERE workflow_uuid = $1
+                AND queue_name IN (SELECT name FROM dbos.queues)
+             ON CONFLICT (workflow_id) DO UPDATE SET queue_name = EXCLUDED.queue_name",
+        )
+        .bind(workflow);
+        self.insist("remember the queue of a workflow", Access::Write, &statement).await.map(drop)
+    }
+
+    /// Enqueues `workflow` unless it has ended; a pending one only if `dead`, which is gone, ran it last. It goes where
+    /// `target` says, else into the queue it is in or was in, else into the internal one. As every library does, this
+    /// begins anew with the attempts and forgets the deadline. Gives the queue if it was done.
+    pub(crate) async fn enqueue_again(
+        &self,
+        workflow: &str,
+        dead: Option<&str>,
+        target: &Target,
+        now_ms: i64,
+    ) -> Result<Option<String>> {
         let statement = Statement::new(
             "UPDATE dbos.workflow_status
-                SET status = 'ENQUEUED', queue_name = $3, recovery_attempts = 0, updated_at = $4,
-                    owner_xid = NULL, started_at_epoch_ms = NULL, completed_at = NULL,
-                    workflow_deadline_epoch_ms = NULL, delay_until_epoch_ms = NULL,
-                    deduplication_id = NULL, queue_partition_key = NULL
+                SET status = 'ENQUEUED', recovery_attempts = 0, updated_at = $4, owner_xid = NULL,
+                    started_at_epoch_ms = NULL, completed_at = NULL, workflow_deadline_epoch_ms = NULL,
+                    delay_until_epoch_ms = NULL, deduplication_id = NULL,
+                    queue_partition_key = COALESCE($6, queue_partition_key),
+                    queue_name = COALESCE((SELECT queue.name
+                                             FROM dbos.queues AS queue
+                                            WHERE queue.name =
+                                                  COALESCE($5, workflow_status.queue_name,
+                                                           (SELECT gone.queue_name
+                                                              FROM dbos_rust.left_queues AS gone
+                                                             WHERE gone.workflow_id = $1))), $3)
               WHERE workflow_uuid = $1
                 AND (status IN ('CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', 'ENQUEUED', 'DELAYED')
                      OR (status = 'PENDING' AND executor_id = $2))
-             RETURNING workflow_uuid",
+             RETURNING queue_name",
         )
         .bind(workflow)
         .bind(dead.map(str::to_owned))
         .bind(INTERNAL_QUEUE)
-        .bind(now_ms);
-        Ok(!self.insist("resume a workflow", Access::Write, &statement).await?.is_empty())
+        .bind(now_ms)
+        .bind(target.queue.clone())
+        .bind(target.partition_key.clone());
+        let rows = self.insist("resume a workflow", Access::Write, &statement).await?;
+        Ok(queue_names(&rows)?.pop_first())
     }
 }
 
@@ -279,71 +275,81 @@ impl From<Vec<Claimed>> for Dequeued {
     }
 }
 
-impl SharedLimits {
-    fn room(&self, used: &Used) -> i64 {
-        let places = self.concurrency.map(|most| most - used.running);
-        let starts = self.starts.map(|most| most - used.started);
-        places.into_iter().chain(starts).min().unwrap_or(i64::MAX)
-    }
-
-    /// When the oldest of the starts that count no longer does, if they are all that may be.
-    fn next_start_ms(&self, used: &Used) -> Option<i64> {
-        let is_spent = self.starts.is_some_and(|most| most <= used.started);
-        used.oldest_start_ms.filter(|_| is_spent).map(|oldest_ms| oldest_ms + self.period_ms)
-    }
+fn room(limits: &Limits, used: &Used) -> i64 {
+    let places = limits.concurrency.map(|most| i64::from(most) - used.running);
+    let starts = limits.rate_limit.map(|rate| i64::from(rate.starts) - used.started);
+    places.into_iter().chain(starts).min().unwrap_or(i64::MAX)
 }
 
-/// A period as other libraries write it: in seconds.
-#[allow(clippy::cast_possible_truncation)] // it is rounded, and a period out of range is as good as for ever
-fn in_ms(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64
+/// When the oldest of the starts that count no longer does, if they are all that may be.
+fn next_start_ms(limits: &Limits, used: &Used) -> Option<i64> {
+    let is_spent = limits.rate_limit.is_some_and(|rate| i64::from(rate.starts) <= used.started);
+    used.oldest_start_ms.filter(|_| is_spent).map(|oldest_ms| oldest_ms.saturating_add(period_ms(limits)))
 }
 
-/// A workflow with a timeout has all of it from when it first leaves the queue, unless it inherited a deadline that is
-/// earlier. No number in a row can overflow: an error here would keep all of them waiting. Nothing is claimed for an
-/// executor that is itself taken for dead.
-fn claim(queue: &Queue, claimant: &Claimant, owner: &str, most: i64, now_ms: i64) -> Statement {
-    Statement::new(
-        "WITH me AS (
-           SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR KEY SHARE
-         )
-         UPDATE dbos.workflow_status
-            SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
-                rate_limited = EXISTS (SELECT 1 FROM dbos.queues WHERE queues.name = $7 AND rate_limit_max IS NOT NULL),
-                recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                         ELSE COALESCE(recovery_attempts, 0) + 1 END,
-                workflow_deadline_epoch_ms =
-                    CASE WHEN workflow_timeout_ms IS NULL OR workflow_deadline_epoch_ms <= $5
-                         THEN workflow_deadline_epoch_ms
-                         WHEN workflow_deadline_epoch_ms - $5 <= workflow_timeout_ms THEN workflow_deadline_epoch_ms
-                         WHEN workflow_timeout_ms > 1000000000000000 THEN $5 + 1000000000000000
-                         ELSE $5 + workflow_timeout_ms END
-          WHERE EXISTS (SELECT 1 FROM me)
-            AND workflow_uuid IN
-                (SELECT candidate.workflow_uuid
-                   FROM dbos.workflow_status AS candidate
-                   JOIN dbos_rust.version_workflows AS theirs
-                     ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                   JOIN dbos_rust.version_workflows AS mine
-                     ON mine.version = $3 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                  WHERE candidate.queue_name = $7
-                    AND candidate.status = 'ENQUEUED'
-                    AND candidate.application_name = $2
-                  ORDER BY candidate.priority, candidate.created_at
-                  LIMIT $6
-                    FOR NO KEY UPDATE OF candidate SKIP LOCKED)
-         RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, created_at,
-                   CAST(priority AS BIGINT) AS priority, authenticated_user, authenticated_roles, assumed_role, request,
-                   COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                              WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
-    )
-    .bind(&claimant.executor)
-    .bind(&claimant.application)
-    .bind(&claimant.version)
-    .bind(owner)
-    .bind(now_ms)
-    .bind(most)
-    .bind(queue.name())
+pub(super) fn period_ms(limits: &Limits) -> i64 {
+    limits.rate_limit.map_or(0, |rate| i64::try_from(rate.period_ms).unwrap_or(i64::MAX))
+}
+
+/// What is taken out of which queue, by whom and when.
+#[derive(Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) queue: &'a str,
+    pub(super) claimant: &'a Claimant,
+    /// The token of the runs.
+    pub(super) owner: &'a str,
+    pub(super) now_ms: i64,
+}
+
+impl Claim<'_> {
+    /// A workflow with a timeout has all of it from when it first leaves the queue, unless it inherited a deadline that is
+    /// earlier. No number in a row can overflow: an error here would keep all of them waiting. Nothing is claimed for an
+    /// executor that is itself taken for dead.
+    pub(super) fn of_queue(&self, most: i64) -> Statement {
+        Statement::new(
+            "WITH me AS (
+               SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR KEY SHARE
+             )
+             UPDATE dbos.workflow_status
+                SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
+                    rate_limited = EXISTS (SELECT 1 FROM dbos.queues WHERE queues.name = $7 AND rate_limit_max IS NOT NULL),
+                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
+                                             ELSE COALESCE(recovery_attempts, 0) + 1 END,
+                    workflow_deadline_epoch_ms =
+                        CASE WHEN workflow_timeout_ms IS NULL OR workflow_deadline_epoch_ms <= $5
+                             THEN workflow_deadline_epoch_ms
+                             WHEN workflow_deadline_epoch_ms - $5 <= workflow_timeout_ms THEN workflow_deadline_epoch_ms
+                             WHEN workflow_timeout_ms > 1000000000000000 THEN $5 + 1000000000000000
+                             ELSE $5 + workflow_timeout_ms END
+              WHERE EXISTS (SELECT 1 FROM me)
+                AND NOT EXISTS (SELECT 1 FROM dbos_rust.paused_queues AS paused WHERE paused.name = $7)
+                AND workflow_uuid IN
+                    (SELECT candidate.workflow_uuid
+                       FROM dbos.workflow_status AS candidate
+                       JOIN dbos_rust.version_workflows AS theirs
+                         ON theirs.version = candidate.application_version AND theirs.name = candidate.name
+                       JOIN dbos_rust.version_workflows AS mine
+                         ON mine.version = $3 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                      WHERE candidate.queue_name = $7
+                        AND candidate.status = 'ENQUEUED'
+                        AND candidate.status IN ('ENQUEUED', 'PENDING')
+                        AND candidate.application_name = $2
+                      ORDER BY candidate.priority, candidate.created_at
+                      LIMIT $6
+                        FOR NO KEY UPDATE OF candidate SKIP LOCKED)
+             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, created_at,
+                       CAST(priority AS BIGINT) AS priority, authenticated_user, authenticated_roles, assumed_role, request,
+                       COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
+                                  WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
+        )
+        .bind(&self.claimant.executor)
+        .bind(&self.claimant.application)
+        .bind(&self.claimant.version)
+        .bind(self.owner)
+        .bind(self.now_ms)
+        .bind(most)
+        .bind(self.queue)
+    }
 }
 
 /// What was claimed, in the order in which it waited.

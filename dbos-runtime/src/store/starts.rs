@@ -12,6 +12,7 @@ use super::writer::Write;
 use super::{PORTABLE, Store, within};
 use crate::caller::Provenance;
 use crate::status::Status;
+use crate::wakeup::Fact;
 
 /// A workflow about to run in this process, or to wait in a queue.
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ pub(crate) struct Start {
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) queue: String,
+    pub(crate) partition_key: Option<String>,
     /// Lower goes first.
     pub(crate) priority: u32,
     /// When its delay has passed, if it has one.
@@ -45,8 +47,18 @@ pub(crate) struct Place {
     pub(crate) deduplication_id: Option<String>,
 }
 
+impl Place {
+    /// What others want to know once a workflow is there.
+    pub(crate) fn news(&self) -> Fact {
+        match self.due_ms {
+            None => Fact::Enqueued { queue: self.queue.clone() },
+            Some(_) => Fact::Delayed,
+        }
+    }
+}
+
 impl Start {
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         match &self.place {
             None => Status::Pending,
             Some(Place { due_ms: None, .. }) => Status::Enqueued,
@@ -58,19 +70,23 @@ impl Start {
         self.place.is_none().then(|| self.executor.clone())
     }
 
-    fn queue(&self) -> Option<String> {
+    pub(super) fn queue(&self) -> Option<String> {
         self.place.as_ref().map(|place| place.queue.clone())
     }
 
-    fn deduplication_id(&self) -> Option<String> {
+    pub(super) fn partition_key(&self) -> Option<String> {
+        self.place.as_ref().and_then(|place| place.partition_key.clone())
+    }
+
+    pub(super) fn deduplication_id(&self) -> Option<String> {
         self.place.as_ref().and_then(|place| place.deduplication_id.clone())
     }
 
-    fn priority(&self) -> i64 {
+    pub(super) fn priority(&self) -> i64 {
         self.place.as_ref().map_or(0, |place| place.priority.into())
     }
 
-    fn due_ms(&self) -> Option<i64> {
+    pub(super) fn due_ms(&self) -> Option<i64> {
         self.place.as_ref().and_then(|place| place.due_ms)
     }
 }
@@ -123,7 +139,7 @@ fn owners(rows: &[Row]) -> sqlx::Result<Vec<String>> {
     rows.iter().map(|row| row.text("creator_xid")).collect()
 }
 
-fn on_postgres(batch: &[Start]) -> Statement {
+pub(super) fn on_postgres(batch: &[Start]) -> Statement {
     let texts = |field: fn(&Start) -> Option<String>| batch.iter().map(field).collect::<Vec<_>>();
     let ints = |field: fn(&Start) -> Option<i64>| batch.iter().map(field).collect::<Vec<_>>();
     Statement::new(
@@ -131,10 +147,12 @@ fn on_postgres(batch: &[Start]) -> Statement {
            SELECT *
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                          $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
-                         $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[])
+                         $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[],
+                         $21::text[])
                AS input (workflow_uuid, name, inputs, executor_id, application_name, application_version, creator_xid,
                          parent_workflow_id, now_ms, timeout_ms, deadline_ms, status, queue_name, deduplication_id,
-                         priority, due_ms, authenticated_user, authenticated_roles, assumed_role, request)
+                         priority, due_ms, authenticated_user, authenticated_roles, assumed_role, request,
+                         queue_partition_key)
          ), known AS (
            SELECT executor_id
              FROM dbos_rust.executors
@@ -145,12 +163,14 @@ fn on_postgres(batch: &[Start]) -> Statement {
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                    workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
-                   delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request)
+                   delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
+                   queue_partition_key)
            SELECT workflow_uuid, status, name, known.executor_id, application_name, application_version,
                   CASE WHEN queue_name IS NULL THEN creator_xid END,
                   creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms,
                   deadline_ms, CASE WHEN queue_name IS NULL THEN 1 ELSE 0 END, queue_name, deduplication_id, priority,
-                  due_ms, 'portable_json', authenticated_user, authenticated_roles, assumed_role, request
+                  due_ms, 'portable_json', authenticated_user, authenticated_roles, assumed_role, request,
+                  queue_partition_key
              FROM input
              LEFT JOIN known ON known.executor_id = input.executor_id
             WHERE known.executor_id IS NOT NULL
@@ -187,6 +207,7 @@ fn on_postgres(batch: &[Start]) -> Statement {
     .bind(texts(|start| start.provenance.roles_text()))
     .bind(texts(|start| start.provenance.assumed_role.clone()))
     .bind(texts(|start| start.provenance.request_text()))
+    .bind(texts(Start::partition_key))
 }
 
 fn status_row(start: &Start) -> Statement {
@@ -195,9 +216,10 @@ fn status_row(start: &Start) -> Statement {
                 (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                  creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                  workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
-                 delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request)
+                 delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
+                 queue_partition_key)
          SELECT $1, $12, $2, $3, $4, $5, CASE WHEN $13 IS NULL THEN $6 END, $6, $7, $8, $8, $9, $10,
-                CASE WHEN $13 IS NULL THEN 1 ELSE 0 END, $13, $14, $15, $16, $11, $17, $18, $19, $20
+                CASE WHEN $13 IS NULL THEN 1 ELSE 0 END, $13, $14, $15, $16, $11, $17, $18, $19, $20, $21
           WHERE $13 IS NOT NULL
              OR EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $3)
          ON CONFLICT DO NOTHING
@@ -229,6 +251,7 @@ fn with_place_and_provenance(statement: Statement, start: &Start) -> Statement {
         .bind(start.provenance.roles_text())
         .bind(start.provenance.assumed_role.clone())
         .bind(start.provenance.request_text())
+        .bind(start.partition_key())
 }
 
 fn input_row(start: &Start) -> Statement {
@@ -320,10 +343,11 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
                   (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                    workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
-                   delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request)
+                   delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
+                   queue_partition_key)
            SELECT $1, $14, $2, known.executor_id, $5, $6, CASE WHEN $15::text IS NULL THEN $7 END, $7,
                   fence.workflow_uuid, $10, $10, $11, $12, CASE WHEN $15 IS NULL THEN 1 ELSE 0 END, $15, $16, $17, $18,
-                  'portable_json', $19, $20, $21, $22
+                  'portable_json', $19, $20, $21, $22, $23
              FROM fence
              LEFT JOIN known ON TRUE
             WHERE known.executor_id IS NOT NULL

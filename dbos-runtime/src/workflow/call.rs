@@ -18,7 +18,7 @@ use crate::codec::WorkflowCodec;
 use crate::context::{Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::id::{IdReuse, IntoWorkflowId};
-use crate::queue::{Deduplication, Queue};
+use crate::queue::{Deduplication, QueueName};
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
 
 /// The name of the step in which a workflow awaits another.
@@ -39,7 +39,8 @@ pub(crate) struct Request {
 
 /// How a workflow is put into a queue.
 pub(crate) struct Queued {
-    pub(crate) queue: &'static Queue,
+    pub(crate) queue: String,
+    pub(crate) partition_key: Option<String>,
     pub(crate) priority: u32,
     pub(crate) delay: Duration,
     pub(crate) deduplication_id: Option<String>,
@@ -121,7 +122,8 @@ impl<R: 'static> WorkflowCall<R> {
         self.into_start()
     }
 
-    /// Puts it into `queue`, where it waits until a process of the application has room for it.
+    /// Puts it into `queue`, where it waits until a process of the application has room for it: `&QUEUE`, or the name of
+    /// one that was [made](crate::DBOS::create_queue) while the program runs.
     ///
     /// ```
     /// # use dbos::{DBOS, Queue, Result, workflow};
@@ -138,9 +140,15 @@ impl<R: 'static> WorkflowCall<R> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn enqueue(mut self, queue: &'static Queue) -> Start<R, InQueue> {
-        let deduplication = Deduplication::default();
-        let queued = Queued { queue, priority: 0, delay: Duration::ZERO, deduplication_id: None, deduplication };
+    pub fn enqueue(mut self, queue: impl QueueName) -> Start<R, InQueue> {
+        let queued = Queued {
+            queue: queue.queue_name(),
+            partition_key: None,
+            priority: 0,
+            delay: Duration::ZERO,
+            deduplication_id: None,
+            deduplication: Deduplication::default(),
+        };
         self.set(|request| request.queued = Some(queued));
         self.into_start()
     }
@@ -227,6 +235,13 @@ impl<R: Send + 'static> Start<R, InQueue> {
         self.set(|queued| queued.priority = priority)
     }
 
+    /// Puts it into this partition of the queue, for example that of a customer. A queue with a limit for partitions asks
+    /// for a key; in another it makes no difference.
+    pub fn partition_key(self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.set(|queued| queued.partition_key = Some(key))
+    }
+
     /// Keeps it out of the queue for so long, counted from now; a crash does not extend it.
     pub fn delay(self, delay: Duration) -> Self {
         self.set(|queued| queued.delay = delay)
@@ -242,6 +257,10 @@ impl<R: Send + 'static> Start<R, InQueue> {
     /// What to do if another workflow of the queue has the deduplication id.
     pub fn deduplication(self, deduplication: Deduplication) -> Self {
         self.set(|queued| queued.deduplication = deduplication)
+    }
+
+    pub(super) fn into_parts(self) -> (Request, WorkflowCodec<R>) {
+        (self.request, self.codec)
     }
 
     fn set(mut self, change: impl FnOnce(&mut Queued)) -> Self {

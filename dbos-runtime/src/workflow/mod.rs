@@ -17,6 +17,7 @@
 //!
 //! Every arrow is one commit that checks where it starts from, so none is taken twice.
 
+mod bulk;
 mod call;
 mod foreign;
 mod handle;
@@ -25,6 +26,8 @@ mod result;
 mod run;
 mod start;
 
+pub use bulk::EnqueueAll;
+pub(crate) use bulk::enqueue_all;
 pub use call::{AtOnce, InQueue, Start, WorkflowCall};
 pub use handle::WorkflowHandle;
 pub(crate) use rehearse::{Ending, Recording, rehearse};

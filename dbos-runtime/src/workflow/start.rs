@@ -11,42 +11,41 @@ use crate::caller::{Provenance, caller};
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::{millis, pause};
 use crate::codec::{engine_error, read_engine_error};
-use crate::context::engine;
+use crate::context::{StepContext, current_run, engine, open_transaction};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
-use crate::queue::Deduplication;
+use crate::queue::{Deduplication, QueueLimits};
 use crate::registry::AnyWorkflow;
+use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
 use crate::store::retry::Backoff;
 use crate::store::starts::{ChildStarted, ParentStep, Place, Start};
 use crate::store::steps::History;
 use crate::store::workflow_row::WorkflowStatus;
-use crate::wakeup::Fact;
 
 /// How long a caller outside a workflow waits for a database that does not answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts the requested workflow, or attaches to the one that has its id.
 pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
-    let name = (request.workflow.function().name)();
-    let inputs = match &request.inputs {
-        Ok(inputs) => inputs.clone(),
-        Err(reason) => {
-            let what = format!("an argument of workflow `{name}`");
-            return Err(Error::Unstorable { what, reason: reason.clone() });
-        }
-    };
-    if let Some(id) = &request.id {
-        check_key("workflow id", id)?;
-    }
+    let inputs = inputs(&request)?;
     let executor = engine()?;
-    if let Some(queued) = &request.queued {
-        check_queued(&executor, queued)?;
-    }
     let workflow = match &request.child {
-        Some(point) => start_child(&executor, &request, point, inputs).await?,
+        Some(point) => match point.recorded().await {
+            // Its queue may be gone since.
+            Some(recorded) => recorded_child(point, recorded.child, recorded.error).await?,
+            None => {
+                check_queued(&executor, &request).await?;
+                start_child(&executor, &request, point, inputs).await?
+            }
+        },
         None => {
+            check_queued(&executor, &request).await?;
+            if let (Some(_), Some(transaction)) = (&request.queued, open_transaction()) {
+                let workflow = enqueue_with(&transaction, &executor, &request, inputs);
+                return Ok((executor, workflow));
+            }
             tokio::select! {
                 started = start_outside(&executor, &request, inputs) => started?,
                 () = pause(PATIENCE) => return Err(out_of_reach()),
@@ -56,7 +55,34 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
     Ok((executor, workflow))
 }
 
-fn out_of_reach() -> Error {
+/// The arguments as they are stored, if they and the id can be.
+pub(super) fn inputs(request: &Request) -> Result<String> {
+    if let Some(id) = &request.id {
+        check_key("workflow id", id)?;
+    }
+    request.inputs.clone().map_err(|reason| {
+        let what = format!("an argument of workflow `{}`", (request.workflow.function().name)());
+        Error::Unstorable { what, reason }
+    })
+}
+
+/// Leaves the row for the commit of the transaction whose body asks for it.
+fn enqueue_with(transaction: &StepContext, executor: &Executor, request: &Request, inputs: String) -> String {
+    let id = request.id.clone().unwrap_or_else(random_id);
+    let start = row(executor, request, id.clone(), inputs, None, provenance());
+    transaction.enqueue(Asked { start, id_reuse: request.id_reuse });
+    id
+}
+
+/// On whose behalf a workflow is started here.
+pub(super) fn provenance() -> Provenance {
+    match current_run() {
+        Some(run) => run.provenance.for_child(),
+        None => caller().map(|caller| caller.provenance()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn out_of_reach() -> Error {
     Error::Database {
         action: "start a workflow".to_owned(),
         message: format!("the database did not answer within {} s", PATIENCE.as_secs()),
@@ -65,12 +91,22 @@ fn out_of_reach() -> Error {
 }
 
 /// Refuses what would wait for ever, or cannot be stored.
-fn check_queued(executor: &Executor, queued: &Queued) -> Result<()> {
-    let name = queued.queue.name();
-    if executor.catalog.queue(name).is_none() {
-        return Err(Error::Configuration(format!(
-            "nobody serves the queue `{name}`; write `#[dbos::queue]` above its static"
-        )));
+pub(super) async fn check_queued(executor: &Executor, request: &Request) -> Result<()> {
+    let Some(queued) = &request.queued else { return Ok(()) };
+    let limits = limits_of(executor, &queued.queue).await?;
+    match &queued.partition_key {
+        Some(key) => check_key("partition key", key)?,
+        None if limits.are_partitioned() => {
+            let reason = format!("the queue `{}` has limits for partitions; give the key of one", queued.queue);
+            return Err(Error::InvalidKey { what: "a start without a partition key".to_owned(), reason });
+        }
+        None => {}
+    }
+    if queued.deduplication == Deduplication::ReturnExisting && open_transaction().is_some() {
+        return Err(Error::InvalidKey {
+            what: "`Deduplication::ReturnExisting` in a transaction".to_owned(),
+            reason: "whether there is another is known when the transaction commits; enqueue outside of it".to_owned(),
+        });
     }
     if i32::try_from(queued.priority).is_err() {
         let reason = format!("{} is more than {}; give a smaller number", queued.priority, i32::MAX);
@@ -79,16 +115,31 @@ fn check_queued(executor: &Executor, queued: &Queued) -> Result<()> {
     queued.deduplication_id.as_ref().map_or(Ok(()), |id| check_key("deduplication id", id))
 }
 
+/// The limits of a queue, which this process may not have heard of yet.
+async fn limits_of(executor: &Executor, queue: &str) -> Result<QueueLimits> {
+    if let Some(limits) = executor.queues.limits(queue).or_else(|| executor.catalog.declared_limits(queue)) {
+        return Ok(limits);
+    }
+    match executor.store.queue_now(queue, &executor.claimant()).await? {
+        Some(now) => {
+            executor.queues.note(queue, now.limits);
+            Ok(now.limits)
+        }
+        None => Err(Error::NonExistentQueue { queue: queue.to_owned() }),
+    }
+}
+
 fn place(executor: &Executor, queued: &Queued) -> Place {
     Place {
-        queue: queued.queue.name().to_owned(),
+        queue: queued.queue.clone(),
+        partition_key: queued.partition_key.clone(),
         priority: queued.priority,
         due_ms: (!queued.delay.is_zero()).then(|| executor.clock.after(queued.delay)),
         deduplication_id: queued.deduplication_id.clone(),
     }
 }
 
-fn row(
+pub(super) fn row(
     executor: &Executor,
     request: &Request,
     id: String,
@@ -219,7 +270,7 @@ async fn create(
         }
         match &row.place {
             None => run_fresh(&executor, definition, row),
-            Some(place) => executor.notifier.told(&news_of(place)),
+            Some(place) => executor.notifier.told(&place.news()),
         }
         Ok(Created::Made)
     };
@@ -227,22 +278,15 @@ async fn create(
 }
 
 /// The workflow that has what `row` wants to be alone with in its queue.
-async fn duplicate_of(executor: &Executor, row: &Start) -> Result<Option<WorkflowStatus>> {
+pub(super) async fn duplicate_of(executor: &Executor, row: &Start) -> Result<Option<WorkflowStatus>> {
     match &row.place {
         Some(Place { queue, deduplication_id: Some(id), .. }) => executor.store.deduplicated(queue, id).await,
         _ => Ok(None),
     }
 }
 
-fn news_of(place: &Place) -> Fact {
-    match place.due_ms {
-        None => Fact::Enqueued { queue: place.queue.clone() },
-        Some(_) => Fact::Delayed,
-    }
-}
-
 /// Gives the workflow to wait for instead of a second one with its deduplication id.
-fn attach_to_duplicate(existing: &WorkflowStatus, called: &Start, request: &Request) -> Result<String> {
+pub(super) fn attach_to_duplicate(existing: &WorkflowStatus, called: &Start, request: &Request) -> Result<String> {
     let policy = request.queued.as_ref().map(|queued| queued.deduplication).unwrap_or_default();
     if policy == Deduplication::ReturnExisting && existing.name == called.name {
         return Ok(existing.workflow_id.clone());
@@ -256,7 +300,7 @@ fn attach_to_duplicate(existing: &WorkflowStatus, called: &Start, request: &Requ
 }
 
 /// Checks that `existing` is a run of the function that was called, and may be attached to; gives its id.
-fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<String> {
+pub(super) fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) -> Result<String> {
     if existing.name != called.name {
         return Err(Error::ConflictingWorkflow {
             workflow: existing.workflow_id.clone(),
@@ -293,9 +337,6 @@ fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row
 }
 
 async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point, inputs: String) -> Result<String> {
-    if let Some(recorded) = point.recorded().await {
-        return recorded_child(point, recorded.child, recorded.error).await;
-    }
     let derived = child_id(&point.run.workflow, point.step);
     let provenance = point.run.provenance.for_child();
     let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point), provenance);
@@ -320,7 +361,7 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
 }
 
 /// Records which workflow the child is that exists already, or why it cannot be that one.
-async fn record_attachment(point: &Point, attached: Result<String>) -> Result<String> {
+pub(super) async fn record_attachment(point: &Point, attached: Result<String>) -> Result<String> {
     let outcome = match attached {
         Ok(child) => StepOutcome { child: Some(child), ..StepOutcome::default() },
         Err(error) => engine_error(&error).into(),
@@ -330,7 +371,7 @@ async fn record_attachment(point: &Point, attached: Result<String>) -> Result<St
     recorded_child(point, recorded.child, recorded.error).await
 }
 
-async fn recorded_child(point: &Point, child: Option<String>, error: Option<String>) -> Result<String> {
+pub(super) async fn recorded_child(point: &Point, child: Option<String>, error: Option<String>) -> Result<String> {
     match (child, error) {
         (Some(child), _) => Ok(child),
         (None, Some(error)) => Err(read_engine_error(&error)),

@@ -29,8 +29,8 @@ use logs::{
 };
 use process::{PROGRAM, Program, SLOW_TO_START, SUPERVISED};
 use terminal::{
-    a_list_shows_what_is_asked_for, a_person_and_a_program_see_one_workflow, one_line_tells_what_became_of_each,
-    the_terminal_makes_nothing, what_a_person_cannot_mean_is_refused,
+    a_list_shows_what_is_asked_for, a_person_and_a_program_see_one_workflow, a_queue_is_listed_paused_and_resumed,
+    one_line_tells_what_became_of_each, the_terminal_makes_nothing, what_a_person_cannot_mean_is_refused,
 };
 
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
@@ -62,6 +62,14 @@ async fn pause_until_told(key: String) -> dbos::Result<()> {
 #[dbos::post_api("/go_on/:key/:word")]
 async fn go_on(key: String, word: String) -> dbos::Result<()> {
     dbos::DBOS::send(key, word, GO_ON).await
+}
+
+#[dbos::queue]
+static LANE: dbos::Queue = dbos::Queue::new("lane").concurrency(2).partition_rate_limit(5, Duration::from_secs(1));
+
+#[dbos::post_api("/enqueue/:key")]
+async fn enqueue(key: String) -> dbos::Result<()> {
+    nothing().enqueue(&LANE).partition_key("k").workflow_id(key).await.map(drop)
 }
 
 /// What the body of the main function sets up, after a while.
@@ -167,6 +175,7 @@ trials! {
     a_choice_of_lines_never_costs_their_workflow
     a_recovery_names_the_workflow_and_where_it_goes_on
     a_list_shows_what_is_asked_for
+    a_queue_is_listed_paused_and_resumed
     a_person_and_a_program_see_one_workflow
     one_line_tells_what_became_of_each
     the_terminal_makes_nothing

@@ -62,6 +62,39 @@ pub(crate) fn a_list_shows_what_is_asked_for() {
     assert_eq!(page.said, "there may be more: add --after w-2");
 }
 
+pub(crate) fn a_queue_is_listed_paused_and_resumed() {
+    let mut program = Program::start(&["--port", "0"]);
+    let port = program.port();
+
+    assert_eq!(program.command(&["queue", "pause", "lane"]).output, "lane: paused");
+    post(port, "/enqueue/q");
+    let table = program.command(&["queue", "list"]).output;
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("QUEUE  STATE   WAITING  RUNNING  LIMITS"), "{table}");
+    assert!(lines[1].starts_with("lane   paused  1        0        2 at once  5 in 1000 ms"), "{table}");
+
+    assert_eq!(
+        json_of(&program, &["queue", "resume", "lane", "--json"]),
+        json!({ "queue": "lane", "outcome": "resumed" })
+    );
+    process::wait_until(|| show(&program, "q")["status"] == "SUCCESS");
+    let no_limits = json!({ "concurrency": null, "worker_concurrency": null, "rate_limit": null });
+    let (mut whole, mut partition) = (no_limits.clone(), no_limits);
+    whole["concurrency"] = json!(2);
+    partition["rate_limit"] = json!({ "starts": 5, "period_ms": 1000 });
+    assert_eq!(
+        json_of(&program, &["queue", "list", "--json"]),
+        json!([{
+            "name": "lane", "application_name": "program", "limits": whole, "partition_limits": partition,
+            "is_paused": false, "waiting": 0, "running": 0, "unreadable": null,
+        }])
+    );
+
+    let nobody = program.command(&["queue", "pause", "nobody's"]);
+    assert_eq!(nobody.code, Some(1), "{}", nobody.said);
+    assert!(nobody.said.contains("nobody serves the queue `nobody's`"), "{}", nobody.said);
+}
+
 pub(crate) fn a_person_and_a_program_see_one_workflow() {
     let (program, _) = program_with_three();
 

@@ -21,6 +21,18 @@ pub(crate) static ONE_EACH: Queue = Queue::new("one-each").worker_concurrency(1)
 #[dbos::queue]
 pub(crate) static TWO_A_MINUTE: Queue = Queue::new("two-a-minute").rate_limit(2, MINUTE);
 
+/// Three at once, one of each customer.
+#[dbos::queue]
+pub(crate) static CUSTOMERS: Queue = Queue::new("customers").concurrency(3).partition_concurrency(1);
+
+#[dbos::queue]
+pub(crate) static ONE_EACH_OF_A_CUSTOMER: Queue =
+    Queue::new("one-each-of-a-customer").partition_concurrency(5).partition_worker_concurrency(1);
+
+#[dbos::queue]
+pub(crate) static ONE_A_MINUTE_OF_A_CUSTOMER: Queue =
+    Queue::new("one-a-minute-of-a-customer").rate_limit(3, MINUTE).partition_rate_limit(1, MINUTE);
+
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const ALMOST_A_MINUTE: Duration = Duration::from_millis(59_999);
 pub(crate) const ENDED: &str = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'";
@@ -62,6 +74,14 @@ pub(crate) async fn enqueue(app: &App, queue: &'static Queue, gate: &str, count:
         }
     })
     .await;
+}
+
+/// The ids of what waits in `queue`, or runs.
+pub(crate) async fn ids(database: &Database, queue: &str, status: &str) -> Vec<String> {
+    let query = format!(
+        "SELECT workflow_uuid FROM dbos.workflow_status WHERE queue_name = '{queue}' AND status = '{status}' ORDER BY 1"
+    );
+    database.query(&query).await.into_iter().map(|row| row[0].clone().unwrap()).collect()
 }
 
 pub(crate) async fn row(database: &Database, columns: &str, workflow: &str) -> Vec<Option<String>> {

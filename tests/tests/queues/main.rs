@@ -10,15 +10,31 @@ mod app;
 mod children;
 mod crashes;
 mod declared;
+mod fairness;
 mod limits;
+mod made;
+mod many;
+mod model;
 mod options;
+mod partitions;
+mod paused;
 mod processes;
+mod resumed;
+mod transactions;
 
 fn main() -> ExitCode {
     dbos_testkit::main(&[
         declared::CASES,
         limits::CASES,
         options::CASES,
+        partitions::CASES,
+        made::CASES,
+        many::CASES,
+        model::CASES,
+        fairness::CASES,
+        transactions::CASES,
+        paused::CASES,
+        resumed::CASES,
         children::CASES,
         crashes::CASES,
         processes::CASES,

@@ -80,6 +80,12 @@ pub(in crate::app) static KEYS: &[Key] = &[
         meaning: "whether waiters are woken by LISTEN and NOTIFY of Postgres; if not, they poll",
     },
     Key {
+        name: "queues",
+        also: &[],
+        field: Field::Texts(|to| &mut to.engine.queues),
+        meaning: "the queues that this process takes workflows out of, besides what is resumed; none means all",
+    },
+    Key {
         name: "pooler",
         also: &[],
         field: Field::Pooler(|to| &mut to.engine.pooler),

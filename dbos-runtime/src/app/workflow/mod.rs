@@ -3,7 +3,7 @@
 
 mod change;
 mod flags;
-mod table;
+pub(super) mod table;
 mod verify;
 
 use std::io::{Write, stderr};
@@ -83,7 +83,7 @@ async fn filter(manager: &Manager, flags: ListFlags) -> Result<WorkflowFilter> {
 }
 
 /// For programs, one JSON value; for people, a table.
-fn show(json: bool, value: &impl Serialize, table: impl FnOnce() -> String) {
+pub(super) fn show(json: bool, value: &impl Serialize, table: impl FnOnce() -> String) {
     if json {
         print(&serde_json::to_string_pretty(value).expect("rows have text for keys"));
     } else {
@@ -92,7 +92,7 @@ fn show(json: bool, value: &impl Serialize, table: impl FnOnce() -> String) {
 }
 
 /// The engine waits for a database for as long as it takes; a person does not.
-async fn patiently<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn patiently<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
         let seconds = PATIENCE.as_secs();
         Err(Error::Configuration(format!("the database did not answer within {seconds} s")))

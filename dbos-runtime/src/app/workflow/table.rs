@@ -87,13 +87,13 @@ pub(super) fn replayed(workflows: &[Replayed]) -> String {
     lines.map(|line| plain(&line)).collect::<Vec<_>>().join("\n")
 }
 
-fn table(header: &[&str]) -> Table {
+pub(in crate::app) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     table
 }
 
-fn lines(table: &Table) -> String {
+pub(in crate::app) fn lines(table: &Table) -> String {
     table
         .lines()
         .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
@@ -102,7 +102,7 @@ fn lines(table: &Table) -> String {
 }
 
 /// Text that anybody may have chosen, without what a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::app) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {
@@ -114,7 +114,7 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
-fn text(text: Option<&str>) -> String {
+pub(in crate::app) fn text(text: Option<&str>) -> String {
     text.map(plain).unwrap_or_default()
 }
 

@@ -214,6 +214,7 @@ fn fact(channel: Channel, payload: &str) -> Option<Fact> {
     match channel {
         Channel::Workflows => Some(Fact::Ended { workflow: payload.to_owned() }),
         Channel::Queues => Some(Fact::Enqueued { queue: payload.to_owned() }),
+        Channel::QueueList => Some(Fact::Queues),
         Channel::Messages => workflow_and_name(payload).map(|(workflow, topic)| Fact::Message { workflow, topic }),
         Channel::Events => workflow_and_name(payload).map(|(workflow, key)| Fact::Event { workflow, key }),
     }
