@@ -357,8 +357,8 @@ impl DBOS {
     }
 
     /// Lets nothing out of a queue until it is [resumed](Self::resume_queue), across launches: once this has returned,
-    /// no process starts anything of it. What runs goes on, and one may still put workflows into it. In a workflow it is
-    /// a step.
+    /// no process begins to take anything out of it. What runs goes on, and one may still put workflows into it. In a
+    /// workflow it is a step.
     ///
     /// # Errors
     ///

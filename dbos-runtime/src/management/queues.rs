@@ -57,6 +57,7 @@ impl Manager {
             None => Err(Error::NonExistentQueue { queue: queue.to_owned() }),
             Some(Some(mistake)) => Err(refused(queue, mistake)),
             Some(None) => {
+                self.forget_limits(queue);
                 self.tell(&Fact::Enqueued { queue: queue.to_owned() }).await;
                 Ok(())
             }
@@ -70,9 +71,7 @@ impl Manager {
         }
         match self.store().delete_queue(queue).await? {
             Deleted::Yes => {
-                if let Self::Engine(executor) = self {
-                    executor.queues.forget(queue);
-                }
+                self.forget_limits(queue);
                 self.tell(&Fact::Queues).await;
                 Ok(())
             }
@@ -93,6 +92,13 @@ impl Manager {
         self.found(queue, self.store().resume_queue(queue).await?)?;
         self.tell(&Fact::Enqueued { queue: queue.to_owned() }).await;
         Ok(())
+    }
+
+    /// Whoever enqueues here next looks what they are.
+    fn forget_limits(&self, queue: &str) {
+        if let Self::Engine(executor) = self {
+            executor.queues.forget(queue);
+        }
     }
 
     #[allow(clippy::unused_self)] // it reads as what the manager found

@@ -68,15 +68,16 @@ impl Served {
         Ok(())
     }
 
-    /// A loop for each of them, and for no other.
+    /// A loop for each of them, and for no other. One that has ended, which only a panic brings about, is begun again.
     fn serve_all(&mut self, executor: &Arc<Executor>, queues: BTreeSet<String>) {
+        while self.loops.try_join_next().is_some() {}
         self.handles.retain(|served, handle| {
             let is_there = queues.contains(served);
             if !is_there {
                 // It was deleted, so nothing was in it.
                 handle.abort();
             }
-            is_there
+            is_there && !handle.is_finished()
         });
         for queue in queues {
             self.handles.entry(queue.clone()).or_insert_with(|| self.loops.spawn(serve(Arc::clone(executor), queue)));

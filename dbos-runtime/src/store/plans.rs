@@ -1,6 +1,8 @@
 //! How SQLite finds what is to be taken out of a queue: by the indexes of the shared schema, beside any number of rows
 //! that have left it. `DBOS_TEST_FINISHED` sets how many (default 50000).
 
+use std::time::Duration;
+
 use super::Store;
 use super::backend::Access;
 use super::queues::Claim;
@@ -18,7 +20,9 @@ const QUEUE_INDEXES: [&str; 3] = [
 /// A file in which so many have left their queue.
 async fn store(folder: &std::path::Path, finished: &str) -> Store {
     let url = format!("sqlite:{}", folder.join("plans.sqlite").display());
-    let store = Store::open(&Config::new("plans").database_url(url), 1).await.expect("a file");
+    let mut config = Config::new("plans").database_url(url);
+    config.statement_deadline = Duration::from_mins(10);
+    let store = Store::open(&config, 1).await.expect("a file");
     store.migrate().await.expect("tables");
     let rows = Statement::new(
         "INSERT INTO dbos.workflow_status

@@ -99,6 +99,9 @@ impl Store {
                 queue.name()
             )));
         }
+        if queue.limits().are_partitioned() {
+            self.insist("give workflows a partition", Access::Write, &without_key(queue.name())).await?;
+        }
         Ok(())
     }
 
@@ -151,6 +154,9 @@ impl Store {
             );
             let statement = bind_limits(statement.bind(queue), &changed).bind(now_ms);
             within(self.deadline(), connection.run(&statement)).await?;
+            if changed.are_partitioned() {
+                within(self.deadline(), connection.run(&without_key(queue))).await?;
+            }
             within(self.deadline(), connection.commit()).await?;
             Ok(Some(answer))
         })
@@ -332,7 +338,7 @@ impl Store {
 
     /// Lets nothing out of `queue` any more. Whether there is such a queue.
     ///
-    /// Whoever is just taking something out of it is waited for: once this has returned, nothing leaves.
+    /// Whoever is just taking something out of it within shared limits is waited for, because that holds the row.
     pub(crate) async fn pause_queue(&self, queue: &str, now_ms: i64) -> Result<bool> {
         let statement = Statement::new(
             "INSERT INTO dbos_rust.paused_queues (name, paused_at_ms)
@@ -368,6 +374,19 @@ impl Store {
         let statement = Statement::new("SELECT name FROM dbos.queues AS queue WHERE name = $1 FOR UPDATE OF queue");
         Ok(!within(self.deadline(), connection.run(&statement.bind(queue))).await?.is_empty())
     }
+}
+
+/// What was put into a queue before it had limits for partitions is a partition of its own; without a key nobody would
+/// look for it.
+fn without_key(queue: &str) -> Statement {
+    Statement::new(
+        "UPDATE dbos.workflow_status
+            SET queue_partition_key = ''
+          WHERE queue_name = $1
+            AND queue_partition_key IS NULL
+            AND (status IN ('ENQUEUED', 'PENDING') OR status = 'DELAYED')",
+    )
+    .bind(queue)
 }
 
 /// `$2` to `$10`: the limits, and whether there are partitions. SQLite has no truth values, so a number says it.

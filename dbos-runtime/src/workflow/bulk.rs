@@ -59,6 +59,9 @@ impl<R: Send + 'static> IntoFuture for EnqueueAll<R> {
 
 /// Gives the ids, in order.
 async fn enqueue(executor: &Arc<Executor>, requests: &[Request]) -> Result<Vec<String>> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
     if let Some(recorded) = recorded(requests).await {
         return recorded;
     }
@@ -100,7 +103,7 @@ async fn recorded(requests: &[Request]) -> Option<Result<Vec<String>>> {
             Err(error) => return Some(Err(error)),
         }
     }
-    (!ids.is_empty()).then_some(Ok(ids))
+    Some(Ok(ids))
 }
 
 /// A row to be written, and the number of the request that it is for.

@@ -117,15 +117,18 @@ pub(super) async fn check_queued(executor: &Executor, request: &Request) -> Resu
 
 /// The limits of a queue, which this process may not have heard of yet.
 async fn limits_of(executor: &Executor, queue: &str) -> Result<QueueLimits> {
-    if let Some(limits) = executor.queues.limits(queue).or_else(|| executor.catalog.declared_limits(queue)) {
+    if let Some(limits) = executor.queues.limits(queue) {
         return Ok(limits);
     }
-    match executor.store.queue_now(queue, &executor.claimant()).await? {
-        Some(now) => {
+    // A row that a hand has deleted or spoilt is as it was declared after the next launch.
+    let declared = executor.catalog.declared_limits(queue);
+    match executor.store.queue_now(queue, &executor.claimant()).await {
+        Ok(Some(now)) => {
             executor.queues.note(queue, now.limits);
             Ok(now.limits)
         }
-        None => Err(Error::NonExistentQueue { queue: queue.to_owned() }),
+        Ok(None) => declared.ok_or_else(|| Error::NonExistentQueue { queue: queue.to_owned() }),
+        Err(error) => declared.ok_or(error),
     }
 }
 

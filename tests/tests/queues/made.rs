@@ -6,13 +6,14 @@ use dbos::{DBOS, Error, Result, workflow};
 use dbos_testkit::board::{open, reached, reached_times, unique};
 use dbos_testkit::{App, CrashTest, Database, behaviours};
 
-use crate::app::{ENDED, MINUTE, ONE, TWO, config, config_of_several, enqueue, queued, row, text};
+use crate::app::{ENDED, MINUTE, ONE, TWO, config, config_of_several, enqueue, ids, queued, row, text};
 
 behaviours! { made:
     a_queue_is_made_and_served_at_once_by_every_process,
     a_process_serves_the_queues_it_is_told_to,
     changed_limits_hold_at_once_for_who_serves_the_queue,
     a_declared_queue_has_its_limits_again_after_a_launch,
+    what_waits_without_a_key_is_a_partition_once_there_are_any,
     a_queue_that_is_in_use_is_not_deleted,
     a_queue_that_makes_no_sense_is_refused,
     half_a_rate_limit_is_said_and_serves_nobody,
@@ -99,6 +100,30 @@ async fn a_declared_queue_has_its_limits_again_after_a_launch(database: Database
 
     let found = app.run(async { DBOS::queue(&ONE).await.unwrap().unwrap() }).await;
     assert_eq!(found.limits.concurrency, Some(1));
+}
+
+async fn what_waits_without_a_key_is_a_partition_once_there_are_any(database: Database) {
+    let app = App::launch(config(&database)).await;
+    let gate = unique("queued");
+
+    app.run(async {
+        DBOS::create_queue("made").await.unwrap();
+        DBOS::pause_queue("made").await.unwrap();
+        for id in ["m-0", "m-1"] {
+            queued(gate.clone()).enqueue("made").workflow_id(id).await.unwrap();
+        }
+        DBOS::update_queue("made").partition_concurrency(1).await.unwrap();
+        queued(gate.clone()).enqueue("made").partition_key("k").workflow_id("m-2").await.unwrap();
+        let refused = queued(gate.clone()).enqueue("made").await;
+        assert!(matches!(refused, Err(Error::InvalidKey { .. })), "{refused:?}");
+        DBOS::resume_queue("made").await.unwrap();
+    })
+    .await;
+
+    reached_times(&gate, 2).await;
+    assert_eq!(ids(&database, "made", "PENDING").await, ["m-0", "m-2"]);
+    open(&gate);
+    database.until_count(ENDED, 3).await;
 }
 
 async fn a_queue_that_is_in_use_is_not_deleted(database: Database) {
