@@ -186,10 +186,8 @@ impl Server {
 
         let guardian = Guardian::spawn(binaries, directory.path(), &owner)?;
         let server = Self { guardian: Mutex::new(guardian), directory: directory.keep(), port: free_port() };
-        match server.order(&format!("start {}", server.port)) {
-            true => Ok(server),
-            false => Err(std::io::Error::other(server.log())),
-        }
+        let starts = server.order(&format!("start {}", server.port));
+        if starts { Ok(server) } else { Err(std::io::Error::other(server.log())) }
     }
 
     fn order(&self, order: &str) -> bool {
