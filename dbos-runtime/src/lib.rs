@@ -196,8 +196,6 @@ pub use id::{IdReuse, IntoWorkflowId};
 pub use management::{CancelWorkflow, ChangeQueue, ResumeWorkflow};
 pub use message::{Send, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
-#[cfg(feature = "http")]
-pub use schemars;
 pub use status::Status;
 pub use step::StepCall;
 pub use store::backend::Dialect;

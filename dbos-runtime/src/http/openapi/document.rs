@@ -214,9 +214,9 @@ impl Writer {
             if !["string", "integer", "number", "boolean"].iter().any(|plain| kind == *plain) {
                 return None;
             }
-            if kind == "string" {
-                let letters = field.as_object_mut().filter(|fields| fields.len() == 1);
-                letters.into_iter().for_each(|fields| drop(fields.insert("pattern".to_owned(), json!(IN_QUERY))));
+            // A text of which nothing else is said.
+            if let Some(fields) = field.as_object_mut().filter(|fields| kind == "string" && fields.len() == 1) {
+                fields.insert("pattern".to_owned(), json!(IN_QUERY));
             }
         }
         Some(form)
@@ -294,8 +294,8 @@ fn holds(spelling: &str, index: usize) -> bool {
 
 /// The spelling of the router with names instead of numbers.
 fn template(spelling: &str, names: &[String]) -> String {
-    let named = names.iter().enumerate();
-    named.fold(spelling.to_owned(), |path, (index, name)| {
+    let numbered = names.iter().enumerate();
+    numbered.fold(spelling.to_owned(), |path, (index, name)| {
         path.replace(&format!("{{{}}}", parameter(index)), &format!("{{{name}}}"))
     })
 }

@@ -54,8 +54,8 @@ fn rename(value: &mut Value, names: &BTreeSet<String>) {
         Value::Array(parts) => parts.iter_mut().for_each(|part| rename(part, names)),
         Value::Object(fields) => {
             for (key, part) in fields {
-                let named = part.as_str().filter(|_| key == "$ref").and_then(|path| path.rsplit('/').next());
-                match named.filter(|name| names.contains(*name)).map(as_input) {
+                let target = part.as_str().filter(|_| key == "$ref").and_then(|path| path.rsplit('/').next());
+                match target.filter(|name| names.contains(*name)).map(as_input) {
                     Some(name) => *part = Value::String(format!("#{SCHEMAS}/{name}")),
                     None => rename(part, names),
                 }

@@ -5,6 +5,7 @@ use super::schema::{Input, Write};
 
 /// What a route takes and answers.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true of a route or not, whatever the others are")]
 pub struct Operation {
     /// What its doc comment says.
     pub(super) words: &'static str,
