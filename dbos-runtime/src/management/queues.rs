@@ -111,20 +111,42 @@ fn refused(queue: &str, mistake: &str) -> Error {
     Error::InvalidKey { what: format!("the queue `{queue}`"), reason: mistake.to_owned() }
 }
 
-/// What is to become of the limits of one scope; what is not mentioned stays.
+/// What is to become of a limit.
+#[derive(Clone, Copy, Debug)]
+enum New<T> {
+    AsItIs,
+    Set(Option<T>),
+}
+
+impl<T> Default for New<T> {
+    fn default() -> Self {
+        Self::AsItIs
+    }
+}
+
+impl<T: Copy> New<T> {
+    fn of(self, limit: Option<T>) -> Option<T> {
+        match self {
+            Self::AsItIs => limit,
+            Self::Set(limit) => limit,
+        }
+    }
+}
+
+/// What is to become of the limits of one scope.
 #[derive(Clone, Copy, Debug, Default)]
 struct NewScope {
-    concurrency: Option<Option<u32>>,
-    worker_concurrency: Option<Option<u32>>,
-    rate_limit: Option<Option<RateLimit>>,
+    concurrency: New<u32>,
+    worker_concurrency: New<u32>,
+    rate_limit: New<RateLimit>,
 }
 
 impl NewScope {
     fn of(&self, limits: Limits) -> Limits {
         Limits {
-            concurrency: self.concurrency.unwrap_or(limits.concurrency),
-            worker_concurrency: self.worker_concurrency.unwrap_or(limits.worker_concurrency),
-            rate_limit: self.rate_limit.unwrap_or(limits.rate_limit),
+            concurrency: self.concurrency.of(limits.concurrency),
+            worker_concurrency: self.worker_concurrency.of(limits.worker_concurrency),
+            rate_limit: self.rate_limit.of(limits.rate_limit),
         }
     }
 }
@@ -171,56 +193,57 @@ pub(crate) fn change_queue(queue: String, change: Change) -> ChangeQueue {
 impl ChangeQueue {
     /// So many run at any moment, in all processes together.
     pub fn concurrency(mut self, most: impl Into<Option<u32>>) -> Self {
-        self.limits.whole.concurrency = Some(most.into());
+        self.limits.whole.concurrency = New::Set(most.into());
         self
     }
 
     /// So many run at any moment in each process.
     pub fn worker_concurrency(mut self, most: impl Into<Option<u32>>) -> Self {
-        self.limits.whole.worker_concurrency = Some(most.into());
+        self.limits.whole.worker_concurrency = New::Set(most.into());
         self
     }
 
     /// So many are started in any `period`, by all processes together.
     pub fn rate_limit(mut self, starts: u32, period: Duration) -> Self {
-        self.limits.whole.rate_limit = Some(Some(RateLimit::new(starts, period)));
+        self.limits.whole.rate_limit = New::Set(Some(RateLimit::new(starts, period)));
         self
     }
 
     /// Takes the limit of starts away.
     pub fn without_rate_limit(mut self) -> Self {
-        self.limits.whole.rate_limit = Some(None);
+        self.limits.whole.rate_limit = New::Set(None);
         self
     }
 
     /// So many of each partition run at any moment, in all processes together.
     pub fn partition_concurrency(mut self, most: impl Into<Option<u32>>) -> Self {
-        self.limits.partition.concurrency = Some(most.into());
+        self.limits.partition.concurrency = New::Set(most.into());
         self
     }
 
     /// So many of each partition run at any moment in each process.
     pub fn partition_worker_concurrency(mut self, most: impl Into<Option<u32>>) -> Self {
-        self.limits.partition.worker_concurrency = Some(most.into());
+        self.limits.partition.worker_concurrency = New::Set(most.into());
         self
     }
 
     /// So many of each partition are started in any `period`, by all processes together.
     pub fn partition_rate_limit(mut self, starts: u32, period: Duration) -> Self {
-        self.limits.partition.rate_limit = Some(Some(RateLimit::new(starts, period)));
+        self.limits.partition.rate_limit = New::Set(Some(RateLimit::new(starts, period)));
         self
     }
 
     /// Takes the limit of starts of each partition away.
     pub fn without_partition_rate_limit(mut self) -> Self {
-        self.limits.partition.rate_limit = Some(None);
+        self.limits.partition.rate_limit = New::Set(None);
         self
     }
 }
 
 impl fmt::Debug for ChangeQueue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ChangeQueue").field("queue", &self.queue).field("limits", &self.limits).finish()
+        let Self { queue, limits, .. } = self;
+        formatter.debug_struct("ChangeQueue").field("queue", queue).field("limits", limits).finish_non_exhaustive()
     }
 }
 

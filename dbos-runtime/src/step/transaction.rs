@@ -219,7 +219,9 @@ impl Transaction {
         let places =
             self.enqueued(std::mem::take).unwrap_or_default().into_iter().filter_map(|asked| asked.start.place);
         let news: HashSet<_> = places.map(|place| place.news()).collect();
-        news.iter().for_each(|fact| executor.notifier.told(fact));
+        for fact in &news {
+            executor.notifier.told(fact);
+        }
     }
 
     /// A rollback that fails, or takes too long, closes the connection, which rolls back too.

@@ -12,6 +12,7 @@ impl Claim<'_> {
     ///
     /// `waiting` hops from one partition to the next, and `line` from the head of each that has room to the one behind:
     /// what is passed over costs nothing, however long a partition is.
+    #[allow(clippy::too_many_lines)] // they are one statement's
     pub(super) fn of_partitions(&self, limits: &Limits, most: i64) -> Statement {
         Statement::new(
             "WITH RECURSIVE me AS (

@@ -118,10 +118,8 @@ impl Store {
             within(self.deadline(), connection.rollback()).await?;
             return Ok(Dequeued { claimed: Vec::new(), room_at_ms: next_start_ms(&limits.whole, &used) });
         }
-        let statement = match limits.are_partitioned() {
-            true => claim.of_partitions(&limits.partition, room),
-            false => claim.of_queue(room),
-        };
+        let statement =
+            if limits.are_partitioned() { claim.of_partitions(&limits.partition, room) } else { claim.of_queue(room) };
         let rows = within(self.deadline(), connection.run(&statement)).await?;
         let room_at_ms = match limits.partition.rate_limit {
             Some(_) if rows.is_empty() => self.next_start_of_a_partition(&mut connection, &claim, &limits).await?,

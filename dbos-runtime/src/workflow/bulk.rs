@@ -22,7 +22,7 @@ use crate::id::{child_id, random_id, sidestepped_child_id};
 use crate::queue::Deduplication;
 use crate::store::bulk::{Asked, ChildStep, Enqueued, ParentSteps};
 use crate::store::retry::Backoff;
-use crate::store::starts::Start;
+use crate::store::starts::{self, Start};
 use crate::wakeup::Fact;
 
 /// Workflows about to be put into queues together: awaiting it writes all of their rows in one commit, and gives their
@@ -198,9 +198,11 @@ async fn write(executor: &Arc<Executor>, requests: &[Request], mut batch: Batch)
             }
         }
     }
-    let news: HashSet<Fact> =
-        batch.rows.iter().filter_map(|Place { start, .. }| start.place.as_ref()).map(|place| place.news()).collect();
-    news.iter().for_each(|fact| executor.notifier.told(fact));
+    let places = batch.rows.iter().filter_map(|place| place.start.place.as_ref());
+    let news: HashSet<Fact> = places.map(starts::Place::news).collect();
+    for fact in &news {
+        executor.notifier.told(fact);
+    }
     Ok(batch.ids)
 }
 

@@ -37,6 +37,12 @@ fn gates() -> BTreeMap<&'static str, String> {
     ["a", "b", "c", "d"].into_iter().map(|customer| (customer, unique(customer))).collect()
 }
 
+fn open_all(gates: &BTreeMap<&'static str, String>) {
+    for gate in gates.values() {
+        open(gate);
+    }
+}
+
 async fn a_partition_and_the_whole_queue_keep_to_their_limits_together(database: Database) {
     let app = App::launch(config(&database)).await;
     let gates = gates();
@@ -86,7 +92,7 @@ async fn each_partition_has_a_rate_and_so_has_the_queue(database: Database) {
     let clock = Clock::manual();
     let app = App::launch(config_with(&database, &clock)).await;
     let (gates, started) = (gates(), clock.now_ms());
-    gates.values().for_each(|gate| open(gate));
+    open_all(&gates);
 
     put(&app, &ONE_A_MINUTE_OF_A_CUSTOMER, &["a-0", "a-1", "b-0", "b-1", "c-0", "d-0"], &gates).await;
     database.until_count(ENDED, 3).await;
@@ -122,7 +128,7 @@ async fn a_lower_priority_goes_first_in_its_partition_and_among_them(database: D
         reached(&gates[customer]).await;
     }
     assert_eq!(ids(&database, "customers", "PENDING").await, ["a-1", "c-0", "d-0"]);
-    gates.values().for_each(|gate| open(gate));
+    open_all(&gates);
     database.until_count(ENDED, 5).await;
 }
 
@@ -170,7 +176,7 @@ async fn what_a_dead_engine_took_goes_back_into_its_partition(database: Database
 async fn a_partition_whose_code_is_gone_holds_up_no_other(database: Database) {
     let app = App::launch(config(&database)).await;
     let gates = gates();
-    gates.values().for_each(|gate| open(gate));
+    open_all(&gates);
     app.run(async { DBOS::pause_queue(&CUSTOMERS).await.unwrap() }).await;
     put(&app, &CUSTOMERS, &["a-0", "a-1", "b-0"], &gates).await;
     database.execute("UPDATE dbos.workflow_status SET application_version = 'older' WHERE workflow_uuid = 'a-0'").await;
