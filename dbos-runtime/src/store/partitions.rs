@@ -11,7 +11,7 @@ impl Claim<'_> {
     /// `limits` leave room for. It runs under the lock of the queue's row, as its counts want.
     ///
     /// `waiting` hops from one partition to the next, and `line` from the head of each that has room to the one behind:
-    /// what is passed over costs nothing, however long a partition is.
+    /// what is passed over costs nothing, however long a partition is. A `CROSS JOIN` has SQLite begin with the few.
     #[allow(clippy::too_many_lines)] // they are one statement's
     pub(super) fn of_partitions(&self, limits: &Limits, most: i64) -> Statement {
         Statement::new(
@@ -92,8 +92,9 @@ impl Claim<'_> {
                         ORDER BY behind.priority, behind.created_at, behind.workflow_uuid
                         LIMIT 1)
                  FROM line
-                 JOIN dbos.workflow_status AS ahead ON ahead.workflow_uuid = line.workflow_uuid
-                WHERE line.place < $6
+                CROSS JOIN dbos.workflow_status AS ahead
+                WHERE ahead.workflow_uuid = line.workflow_uuid
+                  AND line.place < $6
                   AND line.place < COALESCE(line.everywhere, $6)
                   AND line.place < COALESCE(line.here, $6)
                   AND line.place < COALESCE(line.starts, $6)
@@ -118,7 +119,8 @@ impl Claim<'_> {
                 AND workflow_uuid IN
                     (SELECT chosen.workflow_uuid
                        FROM line
-                       JOIN dbos.workflow_status AS chosen ON chosen.workflow_uuid = line.workflow_uuid
+                      CROSS JOIN dbos.workflow_status AS chosen
+                      WHERE chosen.workflow_uuid = line.workflow_uuid
                       ORDER BY chosen.priority, chosen.created_at, chosen.workflow_uuid
                       LIMIT $6)
              RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, created_at,
