@@ -27,6 +27,39 @@ pub enum Pooler {
     Transaction,
 }
 
+/// How long what is recorded of workflows is kept after their end.
+///
+/// ```
+/// use dbos::Retention;
+///
+/// let a_month_but_no_more_than_a_million = Retention::for_ever().days(30).rows(1_000_000);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[must_use = "nothing is deleted by itself"]
+pub struct Retention {
+    /// 0 for any number.
+    pub(crate) days: u32,
+    /// 0 for any number.
+    pub(crate) rows: u32,
+}
+
+impl Retention {
+    /// All of them, always.
+    pub fn for_ever() -> Self {
+        Self::default()
+    }
+
+    /// For so many days after their end; 0 for any number.
+    pub fn days(self, days: u32) -> Self {
+        Self { days, ..self }
+    }
+
+    /// As long as they are among the last so many that have ended; 0 for any number.
+    pub fn rows(self, rows: u32) -> Self {
+        Self { rows, ..self }
+    }
+}
+
 /// Where the tables are unless another schema is named, as with every DBOS library.
 pub(crate) const DEFAULT_SCHEMA: &str = "dbos";
 /// What Postgres takes is 63 letters; names made of this one have more.
@@ -76,6 +109,8 @@ pub struct Config {
     pub statement_deadline: Duration,
     /// Longest user transaction. Default 60 s.
     pub transaction_deadline: Duration,
+    /// How long workflows are kept after their end. Default for ever.
+    pub retention: Retention,
     /// Replaces the database's clock, for tests.
     pub clock: Option<Clock>,
     /// Where tests stop the engine.
@@ -99,6 +134,7 @@ impl Config {
             lease: Duration::from_secs(5),
             statement_deadline: Duration::from_secs(4),
             transaction_deadline: Duration::from_secs(60),
+            retention: Retention::for_ever(),
             clock: None,
             failpoints: Failpoints::default(),
         }
@@ -115,6 +151,13 @@ impl Config {
     #[must_use]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
+        self
+    }
+
+    /// How long workflows are kept after their end.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 

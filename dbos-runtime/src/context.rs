@@ -120,6 +120,28 @@ impl Run {
         self.history.lock().expect("no panic while held").get(&step).cloned()
     }
 
+    /// Whether the call that is written next is recorded as `name`.
+    pub(crate) fn goes_on_with(&self, name: &str) -> bool {
+        self.next_recorded().is_some_and(|recorded| recorded == name)
+    }
+
+    /// The same, or nothing is recorded of it and it is the first time that it is written. A rehearsal records nothing.
+    pub(crate) fn may_go_on_with(&self, name: &str) -> bool {
+        match self.next_recorded() {
+            Some(recorded) => recorded == name,
+            None => self.rehearsal.is_none(),
+        }
+    }
+
+    /// The name of what is recorded where the next call is written.
+    fn next_recorded(&self) -> Option<String> {
+        let next = self.next_step.load(Ordering::SeqCst);
+        match &self.rehearsal {
+            Some(rehearsal) => rehearsal.recorded_name(next),
+            None => self.history.lock().expect("no panic while held").get(&next).map(|step| step.name.clone()),
+        }
+    }
+
     pub(crate) fn latest_call(&self) -> Option<&'static Location<'static>> {
         *self.latest_call.lock().expect("no panic while held")
     }

@@ -6,19 +6,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::context::{Place, current_run, engine, place, provenance};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
-use crate::management::{self, CancelWorkflow, ChangeQueue, QueueChange, ResumeWorkflow};
+use crate::management::{
+    self, CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, QueueChange, ResumeWorkflow, RewindWorkflow,
+    StartFrom,
+};
 use crate::message::{self, Send, Topic};
 use crate::queue::QueueName;
 use crate::registry::codec_for;
 use crate::step::{self, StepCall};
-use crate::store::listing::WorkflowFilter;
+use crate::store::aggregates::{Group, Grouping};
+use crate::store::attributes::Update;
+use crate::store::filter::WorkflowFilter;
 use crate::store::queue_rows::QueueStatus;
 use crate::store::steps::StepStatus;
+use crate::store::versions::ApplicationVersion;
 use crate::store::workflow_row::WorkflowStatus;
 use crate::workflow::{self, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 
@@ -261,6 +267,44 @@ impl DBOS {
         management::resume_workflow(workflow_id.into())
     }
 
+    /// Makes a new workflow of the same function, with the same arguments and with what another one recorded before a
+    /// step, which need not have ended; it runs from that step on, under the version of the other unless told otherwise.
+    /// Gives its id. It belongs to the other by [`WorkflowStatus::forked_from`]. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`]; [`Error::AlreadyStarted`] if its id is taken;
+    /// [`Error::InvalidKey`] for a step, a queue or an id that cannot be; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn fork_workflow(workflow_id: impl Into<String>, from: impl Into<StartFrom>) -> ForkWorkflow {
+        management::fork_workflow(workflow_id.into(), from.into())
+    }
+
+    /// Forgets what a workflow that has ended recorded from a step on, its outcome too, and lets it run on from there
+    /// under its own id. Messages that it received since then wait again; what its steps did elsewhere stays done. In a
+    /// workflow it is a step, which a crash at the wrong moment may do twice.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`]; [`Error::NotEnded`]; [`Error::InvalidKey`] for a step or a queue
+    /// that cannot be; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn rewind_workflow(workflow_id: impl Into<String>, from: impl Into<StartFrom>) -> RewindWorkflow {
+        management::rewind_workflow(workflow_id.into(), from.into())
+    }
+
+    /// Deletes a workflow that has ended, with all that is recorded of it;
+    /// [`with_children`](DeleteWorkflow::with_children) those it started too. If one of them has not ended, nothing is
+    /// deleted. What is not there need not be deleted. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotEnded`], as for the workflow that asks; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn delete_workflow(workflow_id: impl Into<String>) -> DeleteWorkflow {
+        management::delete_workflow(workflow_id.into())
+    }
+
     /// The workflows that fit `filter`, a page at a time: [`WorkflowFilter::after`] asks for the next.
     /// In a workflow it is a step: a replay sees the list as it was.
     ///
@@ -294,6 +338,142 @@ impl DBOS {
     #[track_caller]
     pub fn export_workflow(workflow_id: impl Into<String>) -> StepCall<'static, Result<String>> {
         management::export_workflow(workflow_id.into())
+    }
+
+    /// Marks a workflow with a JSON object, which [`WorkflowFilter::attribute`] finds, instead of what it was marked with
+    /// before. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`]; [`Error::InvalidKey`] for what is no JSON object;
+    /// [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn set_attributes(workflow_id: impl Into<String>, attributes: impl Serialize) -> StepCall<'static, Result<()>> {
+        management::update_attributes(workflow_id.into(), &attributes, Update::Replace)
+    }
+
+    /// The same beside what it was marked with before; what has the same name gives way.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_attributes`](Self::set_attributes).
+    #[track_caller]
+    pub fn merge_attributes(
+        workflow_id: impl Into<String>,
+        attributes: impl Serialize,
+    ) -> StepCall<'static, Result<()>> {
+        management::update_attributes(workflow_id.into(), &attributes, Update::Merge)
+    }
+
+    /// Gives a workflow that waits in a queue another place there: lower goes first. No effect on one that does not
+    /// wait. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`]; [`Error::InvalidKey`] above 2147483647; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn set_priority(workflow_id: impl Into<String>, priority: u32) -> StepCall<'static, Result<()>> {
+        management::set_priority(workflow_id.into(), priority)
+    }
+
+    /// Deletes the workflows of this application that `retention` does not keep, and gives their number. None that has
+    /// not ended is deleted, and none that another one, which may still run, has started or waits for. What
+    /// [`Config::retention`] says is done by itself. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn garbage_collect(retention: Retention) -> StepCall<'static, Result<usize>> {
+        management::garbage_collect(retention)
+    }
+
+    /// How many workflows there are of each kind, and how long the longest took. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn count_workflows(grouping: Grouping) -> StepCall<'static, Result<Vec<Group>>> {
+        management::count_workflows(grouping)
+    }
+
+    /// How many recorded steps there are of each kind, and how long the longest took. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn count_steps(grouping: Grouping) -> StepCall<'static, Result<Vec<Group>>> {
+        management::count_steps(grouping)
+    }
+
+    /// The versions of this application that were ever launched, the latest first, with the workflows that wait for
+    /// them. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn list_versions() -> StepCall<'static, Result<Vec<ApplicationVersion>>> {
+        management::list_versions()
+    }
+
+    /// Makes a version the latest: the one for what names none. The next version that is launched for the first time
+    /// is the latest again. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::InvalidKey`] if it was never launched; [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn set_latest_version(version: impl Into<String>) -> StepCall<'static, Result<()>> {
+        management::set_latest_version(version.into())
+    }
+
+    /// Whether this run takes the change that is called `name`: all do that have not yet been where this is asked, and
+    /// those that came by here and took it. One that recorded another step here goes the old way.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Result, step, workflow};
+    /// # #[step]
+    /// # async fn pay() -> Result<()> { Ok(()) }
+    /// # #[step]
+    /// # async fn pay_and_thank() -> Result<()> { Ok(()) }
+    /// #[workflow]
+    /// async fn checkout() -> Result<()> {
+    ///     if DBOS::patch("thank the customer").await {
+    ///         pay_and_thank().await
+    ///     } else {
+    ///         pay().await
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// Outside of workflows it is `true`. Open runs come to the new code only if it has their
+    /// [`application_version`](Config::application_version).
+    #[track_caller]
+    pub fn patch(name: &str) -> StepCall<'static, bool> {
+        step::patch(name)
+    }
+
+    /// Stands in the place of [`patch`](Self::patch) once no run that goes the old way is open: runs that took the
+    /// change go on, new ones record nothing. When those have ended as well, it can go.
+    #[track_caller]
+    pub fn deprecate_patch(name: &str) -> StepCall<'static, ()> {
+        step::deprecate_patch(name)
+    }
+
+    /// Puts the workflows of an [export](Self::export_workflow), of this database or another one, into the tables, all or
+    /// none of them, with everything that is recorded of them; gives their ids. One that was cancelled can be resumed
+    /// then. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::AlreadyStarted`] if an id is taken; [`Error::NotEnded`] for a workflow that was exported
+    /// before its end; [`Error::InvalidKey`] for what is no export; [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn import_workflows(exported: impl Into<String>) -> StepCall<'static, Result<Vec<String>>> {
+        management::import_workflows(exported.into())
     }
 
     /// The recorded steps of a workflow, in the order of their calls. In a workflow it is a step.

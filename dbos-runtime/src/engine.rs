@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Closing, Executor, Parts, Signal};
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
-use crate::service::{delays, forgotten, listener, queues, recovery};
+use crate::service::{delays, forgotten, listener, queues, recovery, retention};
 use crate::store::Store;
 use crate::store::workflows::Stranded;
 use crate::wakeup::Wakeups;
@@ -124,6 +124,7 @@ impl Engine {
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
             tokio::spawn(delays::run(Arc::clone(&executor))),
             tokio::spawn(queues::run(Arc::clone(&executor), config.queues.clone())),
+            tokio::spawn(retention::run(Arc::clone(&executor), config.retention)),
         ];
         if config.listens() {
             services.push(tokio::spawn(listener::run(Arc::clone(&executor))));

@@ -64,6 +64,14 @@ pub enum Error {
         /// The executor that has it.
         executor: String,
     },
+    /// The workflow cannot be rewound or deleted, because it has not ended.
+    #[error("workflow `{workflow}` has not ended, it is {status}; cancel it first")]
+    NotEnded {
+        /// The workflow that was to be changed.
+        workflow: String,
+        /// Where it stands.
+        status: String,
+    },
     /// The id belongs to a run of another workflow function.
     #[error("workflow id `{workflow}` belongs to `{recorded}`, so `{called}` cannot start under it; use another id")]
     ConflictingWorkflow {
@@ -234,6 +242,21 @@ impl Error {
     /// An application's own error with a name for programs to match on.
     pub fn named(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Application { name: name.into(), message: message.into(), data: None }
+    }
+
+    /// Whether it is a fact about workflows, so that asking again would give the same.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::NonExistentWorkflow { .. }
+                | Self::StillRunning { .. }
+                | Self::NotEnded { .. }
+                | Self::AlreadyStarted { .. }
+                | Self::InvalidKey { .. }
+                | Self::NonExistentQueue { .. }
+                | Self::QueueExists { .. }
+                | Self::QueueInUse { .. }
+        )
     }
 
     /// The driver said `source` while `action` was tried.

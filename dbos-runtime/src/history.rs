@@ -1,5 +1,8 @@
 //! A recorded workflow as a file: what `workflow export` writes and a replay reads.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -39,6 +42,26 @@ pub(crate) struct WorkflowHistory {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Box<RawValue>>,
     pub(crate) steps: Vec<StepHistory>,
+    /// What a replay has no use for, and an import has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) archive: Option<Archive>,
+}
+
+/// The columns of a row, as texts; one that is left out is NULL.
+pub(crate) type Cells = BTreeMap<String, String>;
+
+/// The rows of a workflow in their tables.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Archive {
+    pub(crate) status: Cells,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) attributes: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) events: Vec<Cells>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) streams: Vec<Cells>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) messages: Vec<Cells>,
 }
 
 /// One recorded step.
@@ -52,6 +75,8 @@ pub(crate) struct StepHistory {
     pub(crate) started_at_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) completed_at_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) serialization: Option<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Box<RawValue>>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -63,7 +88,15 @@ impl Histories {
         Self { format: FORMAT, workflows }
     }
 
-    /// Reads a file.
+    /// Those in a file.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "it is for terminals"))]
+    pub(crate) fn of_file(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Error::Configuration(format!("cannot read {}: {error}", file.display())))?;
+        Self::read(&text)
+    }
+
+    /// Reads the text of a file.
     pub(crate) fn read(text: &str) -> Result<Self> {
         let histories: Self = serde_json::from_str(text)
             .map_err(|error| Error::Configuration(format!("this is no file of `workflow export`: {error}")))?;
@@ -91,6 +124,17 @@ pub(crate) fn payload(stored: Option<String>) -> Option<Box<RawValue>> {
     }))
 }
 
+/// What other libraries write as a text that is no JSON.
+const TEXTS: [&str; 4] = ["py_pickle", "DBOS_JSON", "DBOS_GOB", "custom_serializer"];
+
+/// What [`payload`] was made of: a text that is written under the tag `serialization`.
+pub(crate) fn stored(payload: Option<&RawValue>, serialization: Option<&str>) -> Option<String> {
+    let written = payload?.get();
+    let is_text = serialization.is_some_and(|tag| TEXTS.contains(&tag));
+    let text = Some(written).filter(|_| is_text).and_then(|written| serde_json::from_str(written).ok());
+    Some(text.unwrap_or_else(|| written.to_owned()))
+}
+
 /// A stored `null` is something else than nothing stored.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
@@ -112,6 +156,19 @@ mod tests {
         let outputs: Vec<_> =
             read.workflows[0].steps.iter().map(|step| step.output.as_ref().map(|raw| raw.get())).collect();
         assert_eq!(outputs, [Some("null"), None, Some("\"gASV\"")]);
+    }
+
+    #[test]
+    fn a_payload_is_stored_again_as_it_was() {
+        for (text, tag) in [
+            (r#"{ "a" : [1, "b"] }"#, Some("portable_json")),
+            (r#""a text""#, Some("portable_json")),
+            ("null", None),
+            ("gASV", Some("py_pickle")),
+        ] {
+            assert_eq!(stored(payload(Some(text.to_owned())).as_deref(), tag).as_deref(), Some(text));
+        }
+        assert_eq!(stored(None, None), None);
     }
 
     #[test]

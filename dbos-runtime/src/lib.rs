@@ -183,7 +183,7 @@ pub mod fuzzing;
 pub use app::serve;
 pub use clock::{Clock, Held};
 pub use codec::Recorded;
-pub use config::{Config, Migrations, Pooler};
+pub use config::{Config, Migrations, Pooler, Retention};
 pub use dbos::DBOS;
 pub use engine::Engine;
 pub use error::{Error, Result};
@@ -193,17 +193,21 @@ pub use failpoint::{Failpoints, Side};
 #[cfg(feature = "http")]
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
-pub use management::{CancelWorkflow, ChangeQueue, ResumeWorkflow};
+pub use management::{
+    CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, StartFrom,
+};
 pub use message::{Send, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
 pub use status::Status;
 pub use step::StepCall;
+pub use store::aggregates::{Group, Grouping};
 pub use store::backend::Dialect;
 pub use store::connection::Isolation;
-pub use store::listing::WorkflowFilter;
+pub use store::filter::WorkflowFilter;
 pub use store::queue_rows::QueueStatus;
 pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
+pub use store::versions::ApplicationVersion;
 pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
 pub use workflow::{AtOnce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};

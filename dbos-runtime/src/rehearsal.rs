@@ -90,6 +90,11 @@ impl Rehearsal {
         }
     }
 
+    /// The name of what is recorded at `step`.
+    pub(crate) fn recorded_name(&self, step: u32) -> Option<String> {
+        self.record.get(&step).map(|recorded| recorded.name.clone())
+    }
+
     /// Whether the run has come to a call that is not recorded.
     pub(crate) fn is_beyond(&self) -> bool {
         !self.asked().beyond.is_empty()

@@ -58,7 +58,15 @@ pub use wall_clock::WallClock;
 #[doc = include_str!("../../docs/testing.md")]
 struct Page;
 
-/// So are those of this one.
+/// So are those of these.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/queues.md")]
 struct QueuesPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/management.md")]
+struct ManagementPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/changing-workflow-code.md")]
+struct ChangingCodePage;

@@ -3,6 +3,7 @@
 //! The rule: what is accepted comes back equal. Anything JSON would bend is refused when it is written,
 //! with the reason; so the first run and every replay see the same values.
 
+mod attributes;
 mod database_error;
 mod inputs;
 mod opaque;
@@ -16,6 +17,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use attributes::read_attributes;
 pub(crate) use inputs::ArgsCodec;
 pub use inputs::WorkflowArgument;
 pub use opaque::Recorded;

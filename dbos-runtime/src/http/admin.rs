@@ -3,6 +3,8 @@
 //! Whoever may call them may read every payload and stop every workflow. So they have a port of their
 //! own, on this computer alone unless there is a token.
 
+mod query;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use axum::{Json, Router};
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 
+use query::{RERUN, filter, grouping, reach, rerun};
+
 use super::access::Access;
 use super::arguments::Arguments;
 use super::limits::RouteOptions;
@@ -22,16 +26,12 @@ use super::route::{Answered, Route, RouteRequest, router_of};
 use super::{HttpError, health};
 use crate::Result;
 use crate::context::engine;
-use crate::management::{Manager, Reach, Report, Verb};
-use crate::status::Status;
-use crate::store::listing::WorkflowFilter;
+use crate::management::{Forking, Manager, Report, Verb};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A token that is shorter could be found by trying.
 const SHORTEST_TOKEN: usize = 16;
-/// The longest list.
-const MOST: u32 = 1000;
 
 /// What callers of the admin server have to show.
 #[derive(Clone)]
@@ -58,13 +58,20 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-static ROUTES: [Route; 7] = [
+static ROUTES: [Route; 14] = [
     route("GET", "/", index),
     route("GET", "/workflows", list),
     route("GET", "/workflows/:workflow", get),
     route("GET", "/workflows/:workflow/steps", steps),
     route("POST", "/workflows/:workflow/cancel", cancel),
     route("POST", "/workflows/:workflow/resume", resume),
+    route("POST", "/workflows/:workflow/fork", fork),
+    route("POST", "/workflows/:workflow/restart", restart),
+    route("POST", "/workflows/:workflow/rewind", rewind),
+    route("DELETE", "/workflows/:workflow", delete),
+    route("GET", "/stats/workflows", count_workflows),
+    route("GET", "/stats/steps", count_steps),
+    route("GET", "/versions", versions),
     route("POST", "/dbos-workflow-recovery", recover),
 ];
 
@@ -138,10 +145,42 @@ fn steps(route: RouteRequest) -> Answered {
 fn cancel(route: RouteRequest) -> Answered {
     Box::pin(async {
         let mut arguments = Arguments::read(route).await?;
-        arguments.check_query(&["children"])?;
-        let children: Option<bool> = arguments.query("children")?;
-        let reach = if children == Some(true) { Reach::Descendants } else { Reach::Itself };
+        let reach = reach(&mut arguments)?;
         change(Verb::Cancel(reach), arguments.path("workflow")?).await
+    })
+}
+
+fn delete(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let mut arguments = Arguments::read(route).await?;
+        let reach = reach(&mut arguments)?;
+        change(Verb::Delete(reach), arguments.path("workflow")?).await
+    })
+}
+
+fn fork(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let mut arguments = Arguments::read(route).await?;
+        arguments.check_query(&[&RERUN[..], &["new_workflow_id"]].concat())?;
+        let forking = Forking { rerun: rerun(&mut arguments)?, id: arguments.query("new_workflow_id")?, timeout: None };
+        change(Verb::Fork(forking), arguments.path("workflow")?).await
+    })
+}
+
+fn restart(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let mut arguments = Arguments::read(route).await?;
+        arguments.check_query(&[])?;
+        change(Verb::Fork(Forking::default()), arguments.path("workflow")?).await
+    })
+}
+
+fn rewind(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let mut arguments = Arguments::read(route).await?;
+        arguments.check_query(&RERUN)?;
+        let rerun = rerun(&mut arguments)?;
+        change(Verb::Rewind(rerun), arguments.path("workflow")?).await
     })
 }
 
@@ -150,6 +189,28 @@ fn resume(route: RouteRequest) -> Answered {
         let mut arguments = Arguments::read(route).await?;
         arguments.check_query(&[])?;
         change(Verb::Resume, arguments.path("workflow")?).await
+    })
+}
+
+fn count_workflows(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let grouping = grouping(&mut Arguments::read(route).await?)?;
+        answer(async |manager| Ok(manager.count_workflows(&grouping).await?)).await
+    })
+}
+
+fn count_steps(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        let grouping = grouping(&mut Arguments::read(route).await?)?;
+        answer(async |manager| Ok(manager.count_steps(&grouping).await?)).await
+    })
+}
+
+fn versions(route: RouteRequest) -> Answered {
+    Box::pin(async {
+        Arguments::read(route).await?.check_query(&[])?;
+        let application = engine()?.application.clone();
+        answer(async |manager| Ok(manager.versions(&application).await?)).await
     })
 }
 
@@ -170,7 +231,7 @@ fn recover(route: RouteRequest) -> Answered {
 
 async fn change(verb: Verb, workflow: String) -> Result<Response, HttpError> {
     answer(async |manager| {
-        let report = Report::changed(workflow.clone(), verb, verb.apply(&manager, &workflow).await?);
+        let report = Report::changed(workflow.clone(), &verb, verb.apply(&manager, &workflow).await?);
         tracing::info!(workflow, outcome = ?report.outcome, "asked for on the admin server");
         Ok(report)
     })
@@ -183,60 +244,5 @@ async fn answer<T: Serialize>(ask: impl AsyncFnOnce(Manager) -> Result<T, HttpEr
     match tokio::time::timeout(PATIENCE, ask(manager)).await {
         Ok(answer) => Ok(Json(answer?).into_response()),
         Err(_) => Err(HttpError::new(503, format!("the database did not answer within {} s", PATIENCE.as_secs()))),
-    }
-}
-
-/// The filter in the query, in the words of the command line.
-async fn filter(manager: &Manager, arguments: &mut Arguments) -> Result<WorkflowFilter, HttpError> {
-    arguments.check_query(&[
-        "id",
-        "id_prefix",
-        "name",
-        "status",
-        "application",
-        "application_version",
-        "executor",
-        "queue",
-        "parent",
-        "created_from_ms",
-        "created_before_ms",
-        "oldest_first",
-        "after",
-        "limit",
-    ])?;
-    let mut filter = WorkflowFilter::new();
-    for id in arguments.query_values("id") {
-        filter = filter.id(id);
-    }
-    for name in arguments.query_values("name") {
-        filter = filter.name(name);
-    }
-    for status in arguments.query_values("status") {
-        let known = Status::parse(&status.to_ascii_uppercase());
-        filter = filter.status(known.ok_or_else(|| HttpError::new(400, format!("there is no status `{status}`")))?);
-    }
-    let mut text = |name: &str| arguments.query::<Option<String>>(name);
-    filter = text("id_prefix")?.into_iter().fold(filter, WorkflowFilter::id_prefix);
-    filter = text("application")?.into_iter().fold(filter, WorkflowFilter::application_name);
-    filter = text("application_version")?.into_iter().fold(filter, WorkflowFilter::application_version);
-    filter = text("executor")?.into_iter().fold(filter, WorkflowFilter::executor_id);
-    filter = text("queue")?.into_iter().fold(filter, WorkflowFilter::queue);
-    filter = text("parent")?.into_iter().fold(filter, WorkflowFilter::parent);
-    if let Some(last) = text("after")? {
-        filter = filter.after(&manager.workflow(&last).await?);
-    }
-    filter =
-        arguments.query::<Option<i64>>("created_from_ms")?.into_iter().fold(filter, WorkflowFilter::created_from_ms);
-    filter = arguments
-        .query::<Option<i64>>("created_before_ms")?
-        .into_iter()
-        .fold(filter, WorkflowFilter::created_before_ms);
-    if arguments.query::<Option<bool>>("oldest_first")? == Some(true) {
-        filter = filter.oldest_first();
-    }
-    match arguments.query::<Option<u32>>("limit")? {
-        Some(limit @ 1..=MOST) => Ok(filter.limit(limit)),
-        Some(limit) => Err(HttpError::new(400, format!("the limit {limit} is not from 1 to {MOST}"))),
-        None => Ok(filter),
     }
 }

@@ -134,7 +134,8 @@ impl From<Error> for HttpError {
             | Error::Deduplicated { .. }
             | Error::QueueExists { .. }
             | Error::QueueInUse { .. }
-            | Error::StillRunning { .. } => Self::new(409, error.to_string()),
+            | Error::StillRunning { .. }
+            | Error::NotEnded { .. } => Self::new(409, error.to_string()),
             Error::KeyReused { .. } => Self::new(422, error.to_string()),
             Error::ShuttingDown => Self::new(503, error.to_string()),
             _ => Self::internal(chain(&error)),

@@ -44,9 +44,11 @@ impl Manager {
             child_workflow_id: step.child_workflow_id,
             started_at_ms: step.started_at_ms,
             completed_at_ms: step.completed_at_ms,
+            serialization: step.serialization,
             output: payload(step.output),
             error: payload(step.error),
         });
+        let archive = self.store().archive(workflow).await?;
         Ok(WorkflowHistory {
             steps: steps.collect(),
             status: status.status_text().to_owned(),
@@ -61,6 +63,7 @@ impl Manager {
             inputs: payload(inputs),
             output: payload(output),
             error: payload(error),
+            archive: Some(archive),
         })
     }
 }

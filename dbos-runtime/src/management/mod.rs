@@ -1,16 +1,25 @@
-//! What people and programs may do to workflows from outside: list them, look into them, cancel them,
-//! resume them. A running engine does it, or a terminal that has nothing but the database.
+//! What people and programs may do to workflows from outside: list them, look into them, cancel, resume, fork, rewind
+//! and delete them. A running engine does it, or a terminal that has nothing but the database.
 
 // Some of it is for terminals and the admin server alone, which come with the feature.
 #![cfg_attr(not(feature = "http"), allow(dead_code, unused_imports))]
 
+mod aggregates;
+mod attributes;
 mod cancel;
+mod delete;
 mod details;
 mod export;
+mod fork;
+mod import;
 mod queues;
 mod recover;
 mod report;
 mod resume;
+mod retention;
+mod rewind;
+mod start_from;
+mod versions;
 
 use std::sync::Arc;
 
@@ -20,16 +29,23 @@ use crate::executor::{Executor, Signal};
 use crate::status::Status;
 use crate::step::{Question, StepCall};
 use crate::store::Store;
-use crate::store::listing::WorkflowFilter;
+use crate::store::filter::WorkflowFilter;
 use crate::store::notify::tell_now;
 use crate::store::steps::StepStatus;
 use crate::store::workflow_row::WorkflowStatus;
 use crate::wakeup::Fact;
 
+pub(crate) use aggregates::{count_steps, count_workflows};
+pub(crate) use attributes::{set_priority, update_attributes};
 pub use cancel::CancelWorkflow;
 pub(crate) use cancel::{Reach, cancel_workflow};
+pub use delete::DeleteWorkflow;
+pub(crate) use delete::delete_workflow;
 pub(crate) use details::{Details, Payload};
 pub(crate) use export::{Scope, export_workflow};
+pub use fork::ForkWorkflow;
+pub(crate) use fork::{Forking, fork_workflow};
+pub(crate) use import::import_workflows;
 pub use queues::ChangeQueue;
 pub(crate) use queues::{
     Change as QueueChange, change_queue, delete_queue, list_queues, pause_queue, queue, resume_queue,
@@ -37,6 +53,12 @@ pub(crate) use queues::{
 pub(crate) use report::{Outcome, Report, Verb};
 pub use resume::ResumeWorkflow;
 pub(crate) use resume::resume_workflow;
+pub(crate) use retention::garbage_collect;
+pub use rewind::RewindWorkflow;
+pub(crate) use rewind::rewind_workflow;
+pub(crate) use start_from::Rerun;
+pub use start_from::StartFrom;
+pub(crate) use versions::{list_versions, set_latest_version};
 
 /// Who manages.
 #[derive(Clone)]
@@ -52,6 +74,8 @@ pub(crate) enum Manager {
 pub(crate) enum Change {
     /// It was changed, and so were these of its descendants.
     Made { descendants: Vec<String> },
+    /// This new workflow was made of it.
+    Forked { workflow: String },
     /// It has ended so, and stays as it is. These of its descendants were changed.
     Ended { status: Option<Status>, descendants: Vec<String> },
 }

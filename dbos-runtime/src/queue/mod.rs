@@ -4,6 +4,7 @@ mod limits;
 
 use std::time::Duration;
 
+use crate::error::{Error, Result};
 pub(crate) use limits::{KnownQueues, QueueLimits};
 pub use limits::{Limits, RateLimit};
 
@@ -222,6 +223,15 @@ pub enum Deduplication {
     Reject,
     /// There is no second workflow: the handle is that of the first.
     ReturnExisting,
+}
+
+/// Refuses what the column does not hold.
+pub(crate) fn check_priority(priority: u32) -> Result<()> {
+    if i32::try_from(priority).is_ok() {
+        return Ok(());
+    }
+    let reason = format!("{priority} is more than {}; give a smaller number", i32::MAX);
+    Err(Error::InvalidKey { what: "priority".to_owned(), reason })
 }
 
 #[cfg(test)]

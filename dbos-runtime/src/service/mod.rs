@@ -7,3 +7,4 @@ pub(crate) mod lease;
 pub(crate) mod listener;
 pub(crate) mod queues;
 pub(crate) mod recovery;
+pub(crate) mod retention;

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod call;
+mod patch;
 mod question;
 mod recorded;
 mod sleep;
@@ -13,6 +14,7 @@ mod transaction;
 
 pub use attempts::{Attempts, StepOptions};
 pub use call::{Step, StepCall};
+pub(crate) use patch::{deprecate_patch, patch};
 pub(crate) use question::Question;
 pub(crate) use recorded::{now, random, uuid};
 pub(crate) use sleep::{record_wake_up, sleep};

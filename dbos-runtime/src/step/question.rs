@@ -11,6 +11,7 @@ use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engin
 use crate::context::{Place, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
+use crate::id::child_id;
 use crate::store::checkpoints::Effect;
 
 /// Where it is asked.
@@ -32,6 +33,14 @@ impl Question {
             Place::Workflow(run) => Self::Recorded(Point::take(run, function, Location::caller())),
             Place::Step(step) if step.transaction.get().is_some() => Self::InTransaction { function, outer: step.name },
             Place::Step(_) | Place::Outside => Self::Unrecorded,
+        }
+    }
+
+    /// An id for what is made here, the same in each replay; `None` outside of workflows, where nothing is replayed.
+    pub(crate) fn derived_id(&self) -> Option<String> {
+        match self {
+            Self::Recorded(point) => Some(child_id(&point.run.workflow, point.step)),
+            Self::Unrecorded | Self::InTransaction { .. } => None,
         }
     }
 
@@ -87,14 +96,7 @@ async fn outcome<T: Serialize + DeserializeOwned>(point: &Point, answer: Result<
                 point.run.stop(Signal::Failed(Error::Unstorable { what, reason })).await
             }
         },
-        Err(
-            error @ (Error::NonExistentWorkflow { .. }
-            | Error::StillRunning { .. }
-            | Error::InvalidKey { .. }
-            | Error::NonExistentQueue { .. }
-            | Error::QueueExists { .. }
-            | Error::QueueInUse { .. }),
-        ) => engine_error(&error).into(),
+        Err(error) if error.is_answer() => engine_error(&error).into(),
         Err(Error::ShuttingDown) => point.run.stop(Signal::ShutDown).await,
         Err(error) => point.fail_to_store(&error).await,
     }

@@ -220,6 +220,7 @@ fn status_rows(batch: &[Start]) -> Statement {
                 start.provenance.request_text(),
                 start.partition_key(),
                 start.parent,
+                start.attributes,
             ])
         })
         .collect();
@@ -228,7 +229,7 @@ fn status_rows(batch: &[Start]) -> Statement {
                 (workflow_uuid, status, name, application_name, application_version, creator_xid, created_at, updated_at,
                  workflow_timeout_ms, workflow_deadline_epoch_ms, queue_name, deduplication_id, priority,
                  delay_until_epoch_ms, authenticated_user, authenticated_roles, assumed_role, request,
-                 queue_partition_key, parent_workflow_id, recovery_attempts, serialization)
+                 queue_partition_key, parent_workflow_id, attributes, recovery_attempts, serialization)
          SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'),
                 json_extract(entry.value, '$[2]'), json_extract(entry.value, '$[3]'),
                 json_extract(entry.value, '$[4]'), json_extract(entry.value, '$[5]'),
@@ -238,7 +239,8 @@ fn status_rows(batch: &[Start]) -> Statement {
                 json_extract(entry.value, '$[11]'), json_extract(entry.value, '$[12]'),
                 json_extract(entry.value, '$[13]'), json_extract(entry.value, '$[14]'),
                 json_extract(entry.value, '$[15]'), json_extract(entry.value, '$[16]'),
-                json_extract(entry.value, '$[17]'), json_extract(entry.value, '$[18]'), 0, $2
+                json_extract(entry.value, '$[17]'), json_extract(entry.value, '$[18]'),
+                json_extract(entry.value, '$[19]'), 0, $2
            FROM json_each($1) AS entry
           WHERE TRUE
          ON CONFLICT DO NOTHING

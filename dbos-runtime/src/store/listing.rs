@@ -1,165 +1,150 @@
-//! Lists of workflows: which ones, in which order, a page at a time.
+//! Lists of workflows, a page at a time.
 
 use super::Store;
 use super::backend::{Access, Dialect};
-use super::sql::{Row, Statement, Value};
-use super::workflow_row::{Columns, WorkflowStatus};
+use super::filter::{Order, WorkflowFilter};
+use super::sql::{Row, Statement};
+use super::workflow_row::{Columns, WorkflowStatus, workflow_columns};
 use crate::error::Result;
 use crate::status::Status;
 
-/// How many workflows a list has unless it is told.
-const DEFAULT_LIMIT: u32 = 100;
-
-/// Which workflows a list has: those that fit all that is asked for. Without anything, the newest 100.
-///
-/// ```
-/// use dbos::{Status, WorkflowFilter};
-///
-/// let stuck = WorkflowFilter::new().name("checkout").status(Status::Pending).oldest_first().limit(20);
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use = "a filter lists nothing by itself"]
-pub struct WorkflowFilter {
-    ids: Vec<String>,
-    names: Vec<String>,
-    statuses: Vec<Status>,
-    application_name: Option<String>,
-    application_version: Option<String>,
-    executor_id: Option<String>,
-    queue: Option<String>,
-    parent: Option<String>,
-    id_prefix: Option<String>,
-    created_from_ms: Option<i64>,
-    created_before_ms: Option<i64>,
-    after: Option<(i64, String)>,
-    order: Order,
-    limit: Option<u32>,
+/// The statement that lists what fits, forwards or backwards.
+macro_rules! listing {
+    ($fits:expr, $after:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            workflow_columns!(),
+            ", CASE WHEN CAST($27 AS BIGINT) = 1 THEN COALESCE(input.inputs, workflow.inputs) END AS inputs,
+               CASE WHEN CAST($28 AS BIGINT) = 1 THEN COALESCE(result.output, workflow.output) END AS output,
+               CASE WHEN CAST($28 AS BIGINT) = 1 THEN COALESCE(result.error, workflow.error) END AS error
+               FROM dbos.workflow_status AS workflow
+               LEFT JOIN dbos.workflow_input AS input
+                 ON input.workflow_uuid = workflow.workflow_uuid AND CAST($27 AS BIGINT) = 1
+               LEFT JOIN dbos.workflow_output AS result
+                 ON result.workflow_uuid = workflow.workflow_uuid AND CAST($28 AS BIGINT) = 1
+              WHERE ",
+            $fits,
+            " AND (CAST($11 AS BIGINT) IS NULL OR (workflow.created_at, workflow.workflow_uuid) ",
+            $after,
+            " ($11, $12)) ORDER BY ",
+            $order,
+            " LIMIT $13"
+        )
+    };
+    ($fits:expr) => {
+        [
+            listing!($fits, "<", "workflow.created_at DESC, workflow.workflow_uuid DESC"),
+            listing!($fits, ">", "workflow.created_at, workflow.workflow_uuid"),
+        ]
+    };
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-enum Order {
-    #[default]
-    NewestFirst,
-    OldestFirst,
+/// What is not asked for folds away when Postgres plans the statement, so that what is asked for finds its index.
+macro_rules! fits_on_postgres {
+    () => {
+        "workflow.created_at >= $9
+         AND workflow.created_at <= $10
+         AND (cardinality($1::text[]) = 0 OR workflow.workflow_uuid = ANY ($1))
+         AND (cardinality($2::text[]) = 0 OR workflow.name = ANY ($2))
+         AND (cardinality($3::text[]) = 0 OR workflow.status = ANY ($3))
+         AND ($4::text IS NULL OR workflow.application_name = $4)
+         AND ($5::text IS NULL OR workflow.application_version = $5)
+         AND ($6::text IS NULL OR workflow.executor_id = $6)
+         AND ($7::text IS NULL OR workflow.parent_workflow_id = $7)
+         AND ($8::text IS NULL OR starts_with(workflow.workflow_uuid, $8))
+         AND ($14::text IS NULL OR workflow.queue_name = $14)
+         AND ($15::bigint IS NULL OR workflow.completed_at >= $15)
+         AND ($16::bigint IS NULL OR workflow.completed_at < $16)
+         AND ($17::bigint IS NULL OR workflow.started_at_epoch_ms >= $17)
+         AND ($18::bigint IS NULL OR workflow.started_at_epoch_ms < $18)
+         AND ($19::text IS NULL OR workflow.authenticated_user = $19)
+         AND ($20::text IS NULL OR workflow.forked_from = $20)
+         AND ($21::text IS NULL OR workflow.schedule_name = $21)
+         AND ($22::text IS NULL OR workflow.deduplication_id = $22)
+         AND ($23::text IS NULL OR workflow.attributes @> $23::jsonb)
+         AND ($24::bigint IS NULL OR workflow.was_forked_from = ($24 = 1))
+         AND ($25::bigint IS NULL OR (workflow.parent_workflow_id IS NOT NULL) = ($25 = 1))
+         AND ($26::bigint = 0 OR workflow.queue_name IS NOT NULL
+                             AND workflow.status IN ('ENQUEUED', 'PENDING', 'DELAYED'))"
+    };
 }
 
-impl WorkflowFilter {
-    /// The newest 100 workflows, whatever they are.
-    pub fn new() -> Self {
-        Self::default()
-    }
+/// SQLite plans without knowing the values, so what is to find its index says so by itself. It takes the index of
+/// creation for the best one wherever it may; a plus keeps it from that.
+macro_rules! fits_on_sqlite {
+    ($found_by:literal) => {
+        fits_on_sqlite!($found_by, "workflow.created_at")
+    };
+    ($found_by:literal, $created_at:literal) => {
+        concat!(
+            $found_by,
+            " AND ",
+            $created_at,
+            " >= $9 AND ",
+            $created_at,
+            " <= $10
+         AND (json_array_length($1) = 0 OR workflow.workflow_uuid IN (SELECT value FROM json_each($1)))
+         AND (json_array_length($2) = 0 OR workflow.name IN (SELECT value FROM json_each($2)))
+         AND (json_array_length($3) = 0 OR workflow.status IN (SELECT value FROM json_each($3)))
+         AND ($4 IS NULL OR workflow.application_name = $4)
+         AND ($5 IS NULL OR workflow.application_version = $5)
+         AND ($6 IS NULL OR workflow.executor_id = $6)
+         AND ($7 IS NULL OR workflow.parent_workflow_id = $7)
+         AND ($8 IS NULL OR substr(workflow.workflow_uuid, 1, length($8)) = $8)
+         AND ($14 IS NULL OR workflow.queue_name = $14)
+         AND ($15 IS NULL OR workflow.completed_at >= $15)
+         AND ($16 IS NULL OR workflow.completed_at < $16)
+         AND ($17 IS NULL OR workflow.started_at_epoch_ms >= $17)
+         AND ($18 IS NULL OR workflow.started_at_epoch_ms < $18)
+         AND ($19 IS NULL OR workflow.authenticated_user = $19)
+         AND ($20 IS NULL OR workflow.forked_from = $20)
+         AND ($21 IS NULL OR workflow.schedule_name = $21)
+         AND ($22 IS NULL OR workflow.deduplication_id = $22)
+         AND ($23 IS NULL
+              OR NOT EXISTS
+                 (SELECT 1
+                    FROM json_each($23) AS asked
+                   WHERE NOT EXISTS
+                         (SELECT 1
+                            FROM json_each(CASE WHEN json_valid(workflow.attributes) THEN workflow.attributes
+                                                ELSE '{}' END) AS had
+                           WHERE had.key = asked.key AND had.type = asked.type AND had.value IS asked.value)))
+         AND ($24 IS NULL OR workflow.was_forked_from = $24)
+         AND ($25 IS NULL OR (workflow.parent_workflow_id IS NOT NULL) = $25)
+         AND ($26 = 0 OR workflow.queue_name IS NOT NULL AND workflow.status IN ('ENQUEUED', 'PENDING', 'DELAYED'))"
+        )
+    };
+}
 
-    /// Only the one with this id; given again, that one too.
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.ids.push(id.into());
-        self
-    }
-
-    /// Only runs of this function; given again, of that one too.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.names.push(name.into());
-        self
-    }
-
-    /// Only those that stand here; given again, there too.
-    pub fn status(mut self, status: Status) -> Self {
-        self.statuses.push(status);
-        self
-    }
-
-    /// Only those of this application.
-    pub fn application_name(mut self, name: impl Into<String>) -> Self {
-        self.application_name = Some(name.into());
-        self
-    }
-
-    /// Only those that were started under this version of their application.
-    pub fn application_version(mut self, version: impl Into<String>) -> Self {
-        self.application_version = Some(version.into());
-        self
-    }
-
-    /// Only those that this executor runs or ran last.
-    pub fn executor_id(mut self, executor: impl Into<String>) -> Self {
-        self.executor_id = Some(executor.into());
-        self
-    }
-
-    /// Only those that wait in this queue or were taken out of it.
-    pub fn queue(mut self, name: impl Into<String>) -> Self {
-        self.queue = Some(name.into());
-        self
-    }
-
-    /// Only the children of this workflow.
-    pub fn parent(mut self, workflow_id: impl Into<String>) -> Self {
-        self.parent = Some(workflow_id.into());
-        self
-    }
-
-    /// Only those whose id begins so.
-    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.id_prefix = Some(prefix.into());
-        self
-    }
-
-    /// Only those that were started at this instant, in milliseconds since 1970, or later.
-    pub fn created_from_ms(mut self, instant_ms: i64) -> Self {
-        self.created_from_ms = Some(instant_ms);
-        self
-    }
-
-    /// Only those that were started before this instant, in milliseconds since 1970.
-    pub fn created_before_ms(mut self, instant_ms: i64) -> Self {
-        self.created_before_ms = Some(instant_ms);
-        self
-    }
-
-    /// Only those that come after `last` in the order of the list: give the last workflow of one page
-    /// to get the next.
-    pub fn after(mut self, last: &WorkflowStatus) -> Self {
-        self.after = Some((last.created_at_ms, last.workflow_id.clone()));
-        self
-    }
-
-    /// The oldest first, instead of the newest.
-    pub fn oldest_first(mut self) -> Self {
-        self.order = Order::OldestFirst;
-        self
-    }
-
-    /// At most so many; 100 if nothing is said.
-    pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    fn bind_to(&self, statement: Statement, dialect: Dialect) -> Statement {
-        let statuses: Vec<_> = self.statuses.iter().map(Status::to_string).collect();
-        let (after_ms, after_id) = self.after.clone().unzip();
-        statement
-            .bind(list(&self.ids, dialect))
-            .bind(list(&self.names, dialect))
-            .bind(list(&statuses, dialect))
-            .bind(self.application_name.clone())
-            .bind(self.application_version.clone())
-            .bind(self.executor_id.clone())
-            .bind(self.parent.clone())
-            .bind(self.id_prefix.clone())
-            .bind(self.created_from_ms)
-            .bind(self.created_before_ms)
-            .bind(after_ms)
-            .bind(after_id)
-            .bind(self.limit.unwrap_or(DEFAULT_LIMIT))
-            .bind(self.queue.clone())
+fn listing(filter: &WorkflowFilter, dialect: Dialect) -> &'static str {
+    let [newest_first, oldest_first] = match dialect {
+        Dialect::Postgres => listing!(fits_on_postgres!()),
+        Dialect::Sqlite => listing_on_sqlite(filter),
+    };
+    match filter.order {
+        Order::NewestFirst => newest_first,
+        Order::OldestFirst => oldest_first,
     }
 }
 
-/// Several values as one: an array where there are arrays, else JSON.
-fn list(texts: &[String], dialect: Dialect) -> Value {
-    match dialect {
-        Dialect::Postgres => texts.iter().cloned().map(Some).collect::<Vec<_>>().into(),
-        Dialect::Sqlite => serde_json::to_string(texts).expect("strings are JSON").into(),
+fn listing_on_sqlite(filter: &WorkflowFilter) -> [&'static str; 2] {
+    const FAILED: [Status; 3] = [Status::Error, Status::Cancelled, Status::MaxRecoveryAttemptsExceeded];
+    if filter.names_ids() {
+        listing!(fits_on_sqlite!("workflow.workflow_uuid IN (SELECT value FROM json_each($1))"))
+    } else if filter.names_parent() {
+        listing!(fits_on_sqlite!("workflow.parent_workflow_id = $7"))
+    } else if filter.names_origin() {
+        listing!(fits_on_sqlite!("workflow.forked_from = $20"))
+    } else if filter.stands_in(&[Status::Pending]) {
+        listing!(fits_on_sqlite!("workflow.status = 'PENDING'"))
+    } else if filter.stands_in(&[Status::Pending, Status::Enqueued]) {
+        listing!(fits_on_sqlite!("workflow.status IN ('ENQUEUED', 'PENDING')", "+workflow.created_at"))
+    } else if filter.stands_in(&[Status::Delayed]) {
+        listing!(fits_on_sqlite!("workflow.status = 'DELAYED'", "+workflow.created_at"))
+    } else if filter.stands_in(&FAILED) {
+        listing!(fits_on_sqlite!("workflow.status IN ('ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')"))
+    } else {
+        listing!(fits_on_sqlite!("TRUE"))
     }
 }
 
@@ -173,95 +158,12 @@ pub(crate) struct Payloads {
 }
 
 impl Store {
-    /// The workflows that `filter` asks for, without their payloads. Values that are not asked for
-    /// fold away when Postgres plans the statement, so that what is asked for finds its index.
+    /// The workflows that `filter` asks for, without their payloads unless it wants them.
     pub(crate) async fn list_workflows(&self, filter: &WorkflowFilter) -> Result<Vec<WorkflowStatus>> {
         let dialect = self.dialect();
-        let statement = Statement::new(match (dialect, filter.order) {
-            (Dialect::Postgres, Order::NewestFirst) => {
-                "SELECT workflow_uuid, name, status, executor_id, application_name, application_version, queue_name,
-                        recovery_attempts, parent_workflow_id, created_at, updated_at, started_at_epoch_ms,
-                        completed_at, workflow_timeout_ms, workflow_deadline_epoch_ms, creator_xid
-                   FROM dbos.workflow_status
-                  WHERE (cardinality($1::text[]) = 0 OR workflow_uuid = ANY ($1))
-                    AND (cardinality($2::text[]) = 0 OR name = ANY ($2))
-                    AND (cardinality($3::text[]) = 0 OR status = ANY ($3))
-                    AND ($4::text IS NULL OR application_name = $4)
-                    AND ($5::text IS NULL OR application_version = $5)
-                    AND ($6::text IS NULL OR executor_id = $6)
-                    AND ($7::text IS NULL OR parent_workflow_id = $7)
-                    AND ($14::text IS NULL OR queue_name = $14)
-                    AND ($8::text IS NULL OR starts_with(workflow_uuid, $8))
-                    AND ($9::bigint IS NULL OR created_at >= $9)
-                    AND ($10::bigint IS NULL OR created_at < $10)
-                    AND ($11::bigint IS NULL OR (created_at, workflow_uuid) < ($11, $12))
-                  ORDER BY created_at DESC, workflow_uuid DESC
-                  LIMIT $13"
-            }
-            (Dialect::Postgres, Order::OldestFirst) => {
-                "SELECT workflow_uuid, name, status, executor_id, application_name, application_version, queue_name,
-                        recovery_attempts, parent_workflow_id, created_at, updated_at, started_at_epoch_ms,
-                        completed_at, workflow_timeout_ms, workflow_deadline_epoch_ms, creator_xid
-                   FROM dbos.workflow_status
-                  WHERE (cardinality($1::text[]) = 0 OR workflow_uuid = ANY ($1))
-                    AND (cardinality($2::text[]) = 0 OR name = ANY ($2))
-                    AND (cardinality($3::text[]) = 0 OR status = ANY ($3))
-                    AND ($4::text IS NULL OR application_name = $4)
-                    AND ($5::text IS NULL OR application_version = $5)
-                    AND ($6::text IS NULL OR executor_id = $6)
-                    AND ($7::text IS NULL OR parent_workflow_id = $7)
-                    AND ($14::text IS NULL OR queue_name = $14)
-                    AND ($8::text IS NULL OR starts_with(workflow_uuid, $8))
-                    AND ($9::bigint IS NULL OR created_at >= $9)
-                    AND ($10::bigint IS NULL OR created_at < $10)
-                    AND ($11::bigint IS NULL OR (created_at, workflow_uuid) > ($11, $12))
-                  ORDER BY created_at, workflow_uuid
-                  LIMIT $13"
-            }
-            (Dialect::Sqlite, Order::NewestFirst) => {
-                "SELECT workflow_uuid, name, status, executor_id, application_name, application_version, queue_name,
-                        recovery_attempts, parent_workflow_id, created_at, updated_at, started_at_epoch_ms,
-                        completed_at, workflow_timeout_ms, workflow_deadline_epoch_ms, creator_xid
-                   FROM dbos.workflow_status
-                  WHERE (json_array_length($1) = 0 OR workflow_uuid IN (SELECT value FROM json_each($1)))
-                    AND (json_array_length($2) = 0 OR name IN (SELECT value FROM json_each($2)))
-                    AND (json_array_length($3) = 0 OR status IN (SELECT value FROM json_each($3)))
-                    AND ($4 IS NULL OR application_name = $4)
-                    AND ($5 IS NULL OR application_version = $5)
-                    AND ($6 IS NULL OR executor_id = $6)
-                    AND ($7 IS NULL OR parent_workflow_id = $7)
-                    AND ($14 IS NULL OR queue_name = $14)
-                    AND ($8 IS NULL OR substr(workflow_uuid, 1, length($8)) = $8)
-                    AND ($9 IS NULL OR created_at >= $9)
-                    AND ($10 IS NULL OR created_at < $10)
-                    AND ($11 IS NULL OR (created_at, workflow_uuid) < ($11, $12))
-                  ORDER BY created_at DESC, workflow_uuid DESC
-                  LIMIT $13"
-            }
-            (Dialect::Sqlite, Order::OldestFirst) => {
-                "SELECT workflow_uuid, name, status, executor_id, application_name, application_version, queue_name,
-                        recovery_attempts, parent_workflow_id, created_at, updated_at, started_at_epoch_ms,
-                        completed_at, workflow_timeout_ms, workflow_deadline_epoch_ms, creator_xid
-                   FROM dbos.workflow_status
-                  WHERE (json_array_length($1) = 0 OR workflow_uuid IN (SELECT value FROM json_each($1)))
-                    AND (json_array_length($2) = 0 OR name IN (SELECT value FROM json_each($2)))
-                    AND (json_array_length($3) = 0 OR status IN (SELECT value FROM json_each($3)))
-                    AND ($4 IS NULL OR application_name = $4)
-                    AND ($5 IS NULL OR application_version = $5)
-                    AND ($6 IS NULL OR executor_id = $6)
-                    AND ($7 IS NULL OR parent_workflow_id = $7)
-                    AND ($14 IS NULL OR queue_name = $14)
-                    AND ($8 IS NULL OR substr(workflow_uuid, 1, length($8)) = $8)
-                    AND ($9 IS NULL OR created_at >= $9)
-                    AND ($10 IS NULL OR created_at < $10)
-                    AND ($11 IS NULL OR (created_at, workflow_uuid) > ($11, $12))
-                  ORDER BY created_at, workflow_uuid
-                  LIMIT $13"
-            }
-        });
-        let statement = filter.bind_to(statement, dialect);
+        let statement = filter.bind_to(Statement::new(listing(filter, dialect)), dialect);
         let rows = self.insist("list workflows", Access::Read, &statement).await?;
-        Ok(rows.iter().map(WorkflowStatus::read).collect())
+        Ok(rows.iter().map(WorkflowStatus::read_with_payloads).collect())
     }
 
     /// The payloads of `workflow`, wherever this or another library has put them; `None` if there is
@@ -298,5 +200,46 @@ fn payloads(row: &Row) -> Payloads {
         inputs: columns.read("inputs"),
         output: columns.read("output"),
         error: columns.read("error"),
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// How SQLite goes about a list, in its own words.
+    async fn plan(store: &Store, filter: &WorkflowFilter) -> String {
+        let explain = format!("EXPLAIN QUERY PLAN {}", listing(filter, Dialect::Sqlite));
+        let statement = Statement::new(Box::leak(explain.into_boxed_str()));
+        let rows = store.run(Access::Read, &filter.bind_to(statement, Dialect::Sqlite)).await;
+        let steps = rows.expect("a plan").iter().map(|row| row.text("detail").expect("a text")).collect::<Vec<_>>();
+        steps.join("; ")
+    }
+
+    #[tokio::test]
+    async fn a_list_on_sqlite_finds_its_index() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("plans.sqlite").display());
+        let store = Store::open(&Config::new("plans").database_url(url), 1).await.expect("a file");
+        store.migrate().await.expect("tables");
+        let filter = WorkflowFilter::new;
+
+        for (asked, index) in [
+            (filter(), "workflow_status_created_at_index"),
+            (filter().oldest_first().name("checkout"), "workflow_status_created_at_index"),
+            (filter().created_from_ms(1).created_before_ms(2), "workflow_status_created_at_index (created_at>?"),
+            (filter().status(Status::Success), "workflow_status_created_at_index"),
+            (filter().status(Status::Pending), "idx_workflow_status_pending"),
+            (filter().status(Status::Pending).status(Status::Enqueued), "idx_workflow_status_in_flight_v2"),
+            (filter().status(Status::Delayed), "idx_workflow_status_delayed"),
+            (filter().status(Status::Error).status(Status::Cancelled), "idx_workflow_status_failed"),
+            (filter().id("w-1"), "sqlite_autoindex_workflow_status_1 (workflow_uuid=?)"),
+            (filter().parent("w-1"), "idx_workflow_status_parent_workflow_id"),
+            (filter().forked_from("w-1"), "idx_workflow_status_forked_from"),
+        ] {
+            let plan = plan(&store, &asked).await;
+            assert!(plan.contains(index), "{asked:?}: {plan}");
+        }
     }
 }

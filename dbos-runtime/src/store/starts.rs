@@ -32,6 +32,8 @@ pub(crate) struct Start {
     pub(crate) parent: Option<String>,
     /// On whose behalf it runs.
     pub(crate) provenance: Provenance,
+    /// What it is marked with: a JSON object.
+    pub(crate) attributes: Option<String>,
     pub(crate) place: Option<Place>,
 }
 
@@ -148,11 +150,11 @@ pub(super) fn on_postgres(batch: &[Start]) -> Statement {
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                          $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
                          $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[],
-                         $21::text[])
+                         $21::text[], $22::text[])
                AS input (workflow_uuid, name, inputs, executor_id, application_name, application_version, creator_xid,
                          parent_workflow_id, now_ms, timeout_ms, deadline_ms, status, queue_name, deduplication_id,
                          priority, due_ms, authenticated_user, authenticated_roles, assumed_role, request,
-                         queue_partition_key)
+                         queue_partition_key, attributes)
          ), known AS (
            SELECT executor_id
              FROM dbos_rust.executors
@@ -164,13 +166,13 @@ pub(super) fn on_postgres(batch: &[Start]) -> Statement {
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                    workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
                    delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
-                   queue_partition_key)
+                   queue_partition_key, attributes)
            SELECT workflow_uuid, status, name, known.executor_id, application_name, application_version,
                   CASE WHEN queue_name IS NULL THEN creator_xid END,
                   creator_xid, parent_workflow_id, now_ms, now_ms, timeout_ms,
                   deadline_ms, CASE WHEN queue_name IS NULL THEN 1 ELSE 0 END, queue_name, deduplication_id, priority,
                   due_ms, 'portable_json', authenticated_user, authenticated_roles, assumed_role, request,
-                  queue_partition_key
+                  queue_partition_key, attributes::jsonb
              FROM input
              LEFT JOIN known ON known.executor_id = input.executor_id
             WHERE known.executor_id IS NOT NULL
@@ -208,6 +210,7 @@ pub(super) fn on_postgres(batch: &[Start]) -> Statement {
     .bind(texts(|start| start.provenance.assumed_role.clone()))
     .bind(texts(|start| start.provenance.request_text()))
     .bind(texts(Start::partition_key))
+    .bind(texts(|start| start.attributes.clone()))
 }
 
 fn status_row(start: &Start) -> Statement {
@@ -217,9 +220,9 @@ fn status_row(start: &Start) -> Statement {
                  creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                  workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
                  delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
-                 queue_partition_key)
+                 queue_partition_key, attributes)
          SELECT $1, $12, $2, $3, $4, $5, CASE WHEN $13 IS NULL THEN $6 END, $6, $7, $8, $8, $9, $10,
-                CASE WHEN $13 IS NULL THEN 1 ELSE 0 END, $13, $14, $15, $16, $11, $17, $18, $19, $20, $21
+                CASE WHEN $13 IS NULL THEN 1 ELSE 0 END, $13, $14, $15, $16, $11, $17, $18, $19, $20, $21, $22
           WHERE $13 IS NOT NULL
              OR EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $3)
          ON CONFLICT DO NOTHING
@@ -252,6 +255,7 @@ fn with_place_and_provenance(statement: Statement, start: &Start) -> Statement {
         .bind(start.provenance.assumed_role.clone())
         .bind(start.provenance.request_text())
         .bind(start.partition_key())
+        .bind(start.attributes.clone())
 }
 
 fn input_row(start: &Start) -> Statement {
@@ -344,10 +348,10 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
                    creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
                    workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
                    delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
-                   queue_partition_key)
+                   queue_partition_key, attributes)
            SELECT $1, $14, $2, known.executor_id, $5, $6, CASE WHEN $15::text IS NULL THEN $7 END, $7,
                   fence.workflow_uuid, $10, $10, $11, $12, CASE WHEN $15 IS NULL THEN 1 ELSE 0 END, $15, $16, $17, $18,
-                  'portable_json', $19, $20, $21, $22, $23
+                  'portable_json', $19, $20, $21, $22, $23, $24::jsonb
              FROM fence
              LEFT JOIN known ON TRUE
             WHERE known.executor_id IS NOT NULL

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// A recorded step as people and programs see it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct StepStatus {
     /// Its number in the order of the calls, from 1.
@@ -28,6 +29,8 @@ pub struct StepStatus {
     pub output: Option<String>,
     /// The error it gave, as it is stored.
     pub error: Option<String>,
+    /// How that is written; `None` if it gave nothing.
+    pub serialization: Option<String>,
     /// The columns that hold what cannot be read, and why. Their fields are as if they were empty.
     pub unreadable: Vec<String>,
 }
@@ -72,7 +75,7 @@ impl Store {
     pub(crate) async fn list_steps(&self, workflow: &str) -> Result<Vec<StepStatus>> {
         let statement = Statement::new(
             "SELECT CAST(function_id AS BIGINT) AS function_id, function_name, child_workflow_id,
-                    started_at_epoch_ms, completed_at_epoch_ms, output, error
+                    started_at_epoch_ms, completed_at_epoch_ms, output, error, serialization
                FROM dbos.operation_outputs
               WHERE workflow_uuid = $1
               ORDER BY function_id",
@@ -115,6 +118,7 @@ fn step_status(row: &Row) -> StepStatus {
         completed_at_ms: columns.read("completed_at_epoch_ms"),
         output: columns.read("output"),
         error: columns.read("error"),
+        serialization: columns.read("serialization"),
         unreadable: columns.unreadable,
     }
 }

@@ -1,12 +1,75 @@
 //! `application_versions`, and which code each version has for each workflow.
 
+use serde::{Deserialize, Serialize};
+
 use super::Store;
 use super::backend::Access;
-use super::sql::Statement;
+use super::sql::{Row, Statement};
 use crate::error::{Error, Result};
 use crate::id::random_id;
 
+/// A version of the application that has been launched.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ApplicationVersion {
+    /// Its name.
+    pub version: String,
+    /// Whether it is the latest: the last to be launched for the first time, unless another was chosen since.
+    pub is_latest: bool,
+    /// When it was first launched, in milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// How many of the workflows that were started under it have not ended.
+    pub open: i64,
+    /// How many of these the code of the latest version cannot run.
+    pub stranded: i64,
+}
+
 impl Store {
+    /// The versions of the application, the latest first. What is nobody's is everybody's.
+    pub(crate) async fn versions(&self, application: &str) -> Result<Vec<ApplicationVersion>> {
+        let statement = Statement::new(
+            "SELECT version.version_name, version.created_at,
+                    (SELECT count(*)
+                       FROM dbos.workflow_status AS workflow
+                      WHERE (workflow.status = 'PENDING' OR workflow.status = 'ENQUEUED'
+                             OR workflow.status = 'DELAYED')
+                        AND workflow.application_name = $1
+                        AND workflow.application_version = version.version_name) AS open
+               FROM dbos.application_versions AS version
+              WHERE version.application_name = $1
+                 OR version.application_name IS NULL
+              ORDER BY version.version_timestamp DESC, version.version_name",
+        )
+        .bind(application);
+        let rows = self.insist("list the versions", Access::Read, &statement).await?;
+        let versions: sqlx::Result<Vec<_>> = rows.iter().map(version).collect();
+        let mut versions = versions.map_err(|error| Error::database("list the versions", error))?;
+        let Some(latest) = versions.first_mut() else { return Ok(versions) };
+        latest.is_latest = true;
+        for stranded in self.stranded(application, &latest.version.clone()).await? {
+            let of_it = versions.iter_mut().find(|version| version.version == stranded.version);
+            of_it.into_iter().for_each(|version| version.stranded += stranded.count);
+        }
+        Ok(versions)
+    }
+
+    /// Makes `version` the latest of the application; `false` if it has no such version.
+    pub(crate) async fn set_latest_version(&self, application: &str, version: &str, now_ms: i64) -> Result<bool> {
+        let statement = Statement::new(
+            "UPDATE dbos.application_versions
+                SET version_timestamp = (SELECT CASE WHEN max(other.version_timestamp) >= $3
+                                                     THEN max(other.version_timestamp) + 1 ELSE $3 END
+                                           FROM dbos.application_versions AS other)
+              WHERE version_name = $2
+                AND (application_name = $1 OR application_name IS NULL)
+             RETURNING version_name",
+        )
+        .bind(application)
+        .bind(version)
+        .bind(now_ms);
+        Ok(!self.insist("choose the latest version", Access::Write, &statement).await?.is_empty())
+    }
+
     /// Makes the version known to every DBOS library, and the hash of each of its workflows to ours.
     pub(crate) async fn register_version(
         &self,
@@ -58,9 +121,19 @@ impl Store {
             tracing::warn!(
                 workflow = name,
                 version,
-                "this version was registered with other code for the workflow; give the new code another version"
+                "this version was registered with other code for the workflow; give the new code another version, unless it takes \
+                 the recorded steps, as patches make sure"
             );
         }
         Ok(())
     }
+}
+
+fn version(row: &Row) -> sqlx::Result<ApplicationVersion> {
+    Ok(ApplicationVersion {
+        version: row.text("version_name")?,
+        created_at_ms: row.get("created_at")?,
+        open: row.get("open")?,
+        ..ApplicationVersion::default()
+    })
 }

@@ -1,13 +1,31 @@
 //! A row of `workflow_status` as people and programs see it.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::sql::Row;
 use super::tx::Scalar;
 use crate::status::Status;
 
+/// The columns that [`WorkflowStatus::read`] reads, of the table `workflow`.
+macro_rules! workflow_columns {
+    () => {
+        "workflow.workflow_uuid, workflow.name, workflow.status, workflow.executor_id, workflow.application_name,
+         workflow.application_version, workflow.queue_name, workflow.recovery_attempts, workflow.parent_workflow_id,
+         workflow.created_at, workflow.updated_at, workflow.started_at_epoch_ms, workflow.completed_at,
+         workflow.workflow_timeout_ms, workflow.workflow_deadline_epoch_ms, workflow.creator_xid,
+         workflow.authenticated_user, workflow.authenticated_roles, workflow.assumed_role,
+         CAST(workflow.attributes AS TEXT) AS attributes, workflow.forked_from, workflow.was_forked_from,
+         workflow.deduplication_id, CAST(workflow.priority AS BIGINT) AS priority, workflow.queue_partition_key,
+         workflow.delay_until_epoch_ms, workflow.schedule_name"
+    };
+}
+pub(super) use workflow_columns;
+
 /// A workflow as its row tells it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct WorkflowStatus {
     /// The workflow's id.
@@ -42,13 +60,44 @@ pub struct WorkflowStatus {
     pub timeout_ms: Option<i64>,
     /// When it is cancelled if it has not ended.
     pub deadline_ms: Option<i64>,
+    /// The user on whose behalf it runs.
+    pub authenticated_user: Option<String>,
+    /// What that user may act as.
+    pub authenticated_roles: Vec<String>,
+    /// The role that opened the way.
+    pub assumed_role: Option<String>,
+    /// What it was marked with, a JSON object.
+    pub attributes: Option<Json>,
+    /// The workflow it is a fork of.
+    pub forked_from: Option<String>,
+    /// Whether it has been forked.
+    pub was_forked: bool,
+    /// What it is alone with in its queue.
+    pub deduplication_id: Option<String>,
+    /// Its place in its queue: lower goes first.
+    pub priority: i64,
+    /// Its part of a queue that has parts.
+    pub partition_key: Option<String>,
+    /// When its delay has passed.
+    pub delayed_until_ms: Option<i64>,
+    /// The schedule that started it.
+    pub schedule_name: Option<String>,
+    /// What it was given, as it is stored; read only where [`with_inputs`](crate::WorkflowFilter::with_inputs) asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
+    /// What it gave, as it is stored; read only where [`with_outputs`](crate::WorkflowFilter::with_outputs) asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The error it gave, as it is stored; read along with the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// The columns that hold what cannot be read, and why. Their fields are as if they were empty.
     pub unreadable: Vec<String>,
     #[serde(skip)]
     pub(crate) creator: Option<String>,
-    /// Read where they are asked for only.
+    /// What it was given, for whoever starts it again.
     #[serde(skip)]
-    pub(crate) inputs: Option<String>,
+    pub(crate) given: Option<String>,
 }
 
 impl WorkflowStatus {
@@ -84,10 +133,33 @@ impl WorkflowStatus {
             completed_at_ms: columns.read("completed_at"),
             timeout_ms: columns.read("workflow_timeout_ms"),
             deadline_ms: columns.read("workflow_deadline_epoch_ms"),
+            authenticated_user: columns.read("authenticated_user"),
+            authenticated_roles: columns.json("authenticated_roles").unwrap_or_default(),
+            assumed_role: columns.read("assumed_role"),
+            attributes: columns.json("attributes"),
+            forked_from: columns.read("forked_from"),
+            was_forked: columns.or_default("was_forked_from"),
+            deduplication_id: columns.read("deduplication_id"),
+            priority: columns.or_default("priority"),
+            partition_key: columns.read("queue_partition_key"),
+            delayed_until_ms: columns.read("delay_until_epoch_ms"),
+            schedule_name: columns.read("schedule_name"),
             creator: columns.read("creator_xid"),
+            given: None,
             inputs: None,
+            output: None,
+            error: None,
             unreadable: columns.unreadable,
         }
+    }
+
+    /// The same for a row that has the payloads, where they were asked for.
+    pub(super) fn read_with_payloads(row: &Row) -> Self {
+        let mut columns = Columns::of(row);
+        let (inputs, output, error) = (columns.read("inputs"), columns.read("output"), columns.read("error"));
+        let mut status = Self::read(row);
+        status.unreadable.extend(columns.unreadable);
+        Self { inputs, output, error, ..status }
     }
 }
 
@@ -117,5 +189,14 @@ impl<'r> Columns<'r> {
         Option<T>: Scalar,
     {
         self.read(name).unwrap_or_default()
+    }
+
+    /// What a column holds as JSON. Other libraries write `null`, or an empty text, for nothing.
+    fn json<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let text: String = self.read(name).filter(|text: &String| !text.is_empty())?;
+        serde_json::from_str::<Option<T>>(&text).unwrap_or_else(|error| {
+            self.unreadable.push(format!("{name}: {error}"));
+            None
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::Store;
 use super::backend::{Access, Dialect};
 use super::sql::{Row, Statement};
-use super::workflow_row::WorkflowStatus;
+use super::workflow_row::{WorkflowStatus, workflow_columns};
 use crate::caller::Provenance;
 use crate::error::{Error, Result};
 use crate::status::Status;
@@ -57,20 +57,17 @@ impl Store {
     }
 
     pub(crate) async fn workflow_status(&self, workflow: &str) -> Result<Option<WorkflowStatus>> {
-        let statement = Statement::new(
-            "SELECT workflow.workflow_uuid, workflow.name, workflow.status, workflow.executor_id,
-                    workflow.application_name, workflow.application_version, workflow.queue_name,
-                    workflow.recovery_attempts, workflow.parent_workflow_id, workflow.created_at, workflow.updated_at,
-                    workflow.started_at_epoch_ms, workflow.completed_at, workflow.workflow_timeout_ms,
-                    workflow.workflow_deadline_epoch_ms, workflow.creator_xid,
-                    COALESCE(input.inputs, workflow.inputs) AS inputs
-               FROM dbos.workflow_status AS workflow
-               LEFT JOIN dbos.workflow_input AS input ON input.workflow_uuid = workflow.workflow_uuid
-              WHERE workflow.workflow_uuid = $1",
-        )
+        let statement = Statement::new(concat!(
+            "SELECT ",
+            workflow_columns!(),
+            ", COALESCE(input.inputs, workflow.inputs) AS inputs
+                   FROM dbos.workflow_status AS workflow
+                   LEFT JOIN dbos.workflow_input AS input ON input.workflow_uuid = workflow.workflow_uuid
+                  WHERE workflow.workflow_uuid = $1"
+        ))
         .bind(workflow);
         let rows = self.insist("read a workflow", Access::Read, &statement).await?;
-        Ok(rows.first().map(|row| WorkflowStatus { inputs: row.get("inputs").ok(), ..WorkflowStatus::read(row) }))
+        Ok(rows.first().map(|row| WorkflowStatus { given: row.get("inputs").ok(), ..WorkflowStatus::read(row) }))
     }
 
     /// The outcome of `workflow` if it has ended; the outer `None` if there is no such workflow.

@@ -10,11 +10,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::handle::WorkflowHandle;
 use super::{result, start};
 use crate::checkpoint::Point;
-use crate::codec::WorkflowCodec;
+use crate::codec::{WorkflowCodec, read_attributes};
 use crate::context::{Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::id::{IdReuse, IntoWorkflowId};
@@ -31,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) id: Option<String>,
     pub(crate) id_reuse: IdReuse,
     pub(crate) timeout: Option<Duration>,
+    /// What it is marked with, or why that cannot be.
+    pub(crate) attributes: Option<Result<Map<String, Value>>>,
     /// The parent's step that starts it, if this is a child.
     pub(crate) child: Option<Point>,
     /// The queue it waits in, if it does not run at once.
@@ -91,7 +95,8 @@ impl<R: 'static> WorkflowCall<R> {
             Place::Step(_) | Place::Outside => (None, None),
         };
         let id_reuse = IdReuse::default();
-        let request = Request { workflow, inputs, id: None, id_reuse, timeout: None, child, queued: None };
+        let request =
+            Request { workflow, inputs, id: None, id_reuse, timeout: None, child, queued: None, attributes: None };
         Self { request: Some(request), awaited, codec, body: Some(body), running: None }
     }
 
@@ -104,6 +109,12 @@ impl<R: 'static> WorkflowCall<R> {
     /// What to do if the id is taken by a run of the same function. Attaches to it by default.
     pub fn id_reuse(mut self, id_reuse: IdReuse) -> Self {
         self.set(|request| request.id_reuse = id_reuse);
+        self
+    }
+
+    /// Marks it with a JSON object, which [`WorkflowFilter::attribute`](crate::WorkflowFilter::attribute) finds.
+    pub fn attributes(mut self, attributes: impl Serialize) -> Self {
+        self.set(|request| request.attributes = Some(read_attributes(&attributes)));
         self
     }
 
@@ -217,6 +228,12 @@ impl<R: Send + 'static, P> Start<R, P> {
     /// What to do if the id is taken by a run of the same function. Attaches to it by default.
     pub fn id_reuse(mut self, id_reuse: IdReuse) -> Self {
         self.request.id_reuse = id_reuse;
+        self
+    }
+
+    /// Marks it with a JSON object, which [`WorkflowFilter::attribute`](crate::WorkflowFilter::attribute) finds.
+    pub fn attributes(mut self, attributes: impl Serialize) -> Self {
+        self.request.attributes = Some(read_attributes(&attributes));
         self
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value as Json;
 use tracing::Instrument;
 
 use super::call::{Queued, Request};
@@ -15,7 +16,7 @@ use crate::context::{StepContext, current_run, engine, open_transaction};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
-use crate::queue::{Deduplication, QueueLimits};
+use crate::queue::{Deduplication, QueueLimits, check_priority};
 use crate::registry::AnyWorkflow;
 use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
@@ -59,6 +60,9 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
 pub(super) fn inputs(request: &Request) -> Result<String> {
     if let Some(id) = &request.id {
         check_key("workflow id", id)?;
+    }
+    if let Some(Err(error)) = &request.attributes {
+        return Err(error.clone());
     }
     request.inputs.clone().map_err(|reason| {
         let what = format!("an argument of workflow `{}`", (request.workflow.function().name)());
@@ -108,10 +112,7 @@ pub(super) async fn check_queued(executor: &Executor, request: &Request) -> Resu
             reason: "whether there is another is known when the transaction commits; enqueue outside of it".to_owned(),
         });
     }
-    if i32::try_from(queued.priority).is_err() {
-        let reason = format!("{} is more than {}; give a smaller number", queued.priority, i32::MAX);
-        return Err(Error::InvalidKey { what: "priority".to_owned(), reason });
-    }
+    check_priority(queued.priority)?;
     queued.deduplication_id.as_ref().map_or(Ok(()), |id| check_key("deduplication id", id))
 }
 
@@ -171,6 +172,11 @@ pub(super) fn row(
         deadline_ms: own_deadline_ms.into_iter().chain(inherited_ms).min(),
         parent: parent.map(|point| point.run.workflow.clone()),
         provenance,
+        attributes: request
+            .attributes
+            .clone()
+            .and_then(Result::ok)
+            .map(|attributes| Json::from(attributes).to_string()),
         place: request.queued.as_ref().map(|queued| place(executor, queued)),
     }
 }
@@ -314,7 +320,7 @@ pub(super) fn attach(existing: &WorkflowStatus, called: &Start, reuse: IdReuse) 
     if reuse == IdReuse::Reject {
         return Err(Error::AlreadyStarted { workflow: existing.workflow_id.clone() });
     }
-    if existing.inputs.as_ref().is_some_and(|inputs| *inputs != called.inputs) {
+    if existing.given.as_ref().is_some_and(|given| *given != called.inputs) {
         tracing::warn!(
             workflow = existing.workflow_id,
             "started again with other arguments; the first ones count, and this call waits for their result"

@@ -87,13 +87,33 @@ pub(crate) fn the_admin_server_does_what_the_terminal_does() {
     assert_eq!(json(get(admin, "/workflows/w%203")), serde_json::from_str::<Value>(&one).expect("JSON"));
     assert_eq!(json(get(admin, "/workflows/w-1/steps"))[0]["name"], "nothing_much");
 
-    let report = |outcome: &str| json!({ "workflow_id": "w-1", "outcome": outcome, "status": null, "descendants": [], "error": null });
+    let report = |outcome: &str| {
+        json!({
+            "workflow_id": "w-1", "outcome": outcome, "status": null, "descendants": [], "new_workflow_id": null, "error": null
+        })
+    };
     assert_eq!(message(post(admin, "/workflows/w-1/resume")).0, 409, "it is being run");
     assert_eq!(json(post(admin, "/workflows/w-1/cancel?children=true")), report("cancelled"));
     assert_eq!(json(post(admin, "/workflows/w-1/resume")), report("resumed"));
     assert_eq!(post(port, "/go_on/w-1/on").0, 204);
     process::wait_until(|| json(get(admin, "/workflows/w-1"))["output"] == "hello, on");
     assert_eq!(json(post(admin, "/workflows/w-1/cancel"))["status"], "SUCCESS");
+
+    let forked = json(post(admin, "/workflows/w-1/fork?last_step=true&new_workflow_id=f"));
+    assert_eq!((&forked["outcome"], &forked["new_workflow_id"]), (&json!("forked"), &json!("f")));
+    process::wait_until(|| json(get(admin, "/workflows/f"))["output"] == "hello, on");
+    assert_eq!(json(get(admin, "/workflows?forked_from=w-1&load_output=true"))[0]["output"], "\"hello, on\"");
+    assert_eq!(json(post(admin, "/workflows/w-1/rewind?step_named=DBOS.sleep")), report("rewound"));
+    process::wait_until(|| json(get(admin, "/workflows/w-1"))["status"] == "SUCCESS");
+    let new = json(post(admin, "/workflows/w-1/restart"))["new_workflow_id"].as_str().map(str::to_owned);
+    process::wait_until(|| {
+        json(get(admin, &format!("/workflows/{}", new.as_deref().expect("an id"))))["status"] == "PENDING"
+    });
+    assert_eq!(json(ask(admin, "DELETE", "/workflows/w-1?children=true", "Host: localhost")), report("deleted"));
+    assert_eq!(get(admin, "/workflows/w-1").0, 404);
+    assert_eq!(json(get(admin, "/stats/workflows?by=status,name&from_ms=1"))[1]["count"], 1);
+    assert_eq!(json(get(admin, "/stats/steps?by=name&by=status"))[0]["name"], "DBOS.recv");
+    assert_eq!(json(get(admin, "/versions"))[0]["is_latest"], true);
 
     for (method, path, status, part) in [
         ("GET", "/workflows/nobody", 404, "no workflow has the id `nobody`"),
@@ -106,6 +126,13 @@ pub(crate) fn the_admin_server_does_what_the_terminal_does() {
         ("GET", "/workflows?limit=1001", 400, "is not from 1 to 1000"),
         ("GET", "/workflows?limit=0", 400, "is not from 1 to 1000"),
         ("POST", "/workflows/w-2/cancel?childern=true", 400, "there is no argument `childern` here"),
+        ("POST", "/workflows/w-2/rewind", 409, "workflow `w-2` has not ended, it is PENDING"),
+        ("DELETE", "/workflows/w-2", 409, "workflow `w-2` has not ended, it is PENDING"),
+        ("POST", "/workflows/w-2/fork?step=9", 400, "9 is too high"),
+        ("POST", "/workflows/w-2/fork?step=1&last_step=true", 400, "more than one step is named"),
+        ("POST", "/workflows/nobody/fork", 404, "no workflow has the id `nobody`"),
+        ("GET", "/workflows?attribute=customer", 400, "an attribute is written KEY=VALUE"),
+        ("GET", "/stats/workflows?by=size", 400, "nothing is counted by `size`"),
         ("GET", "/workflows/w-2/cancel", 405, "GET is not allowed here"),
     ] {
         let (answered, said) = message(ask(admin, method, path, "Host: localhost"));

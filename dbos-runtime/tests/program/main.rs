@@ -31,6 +31,7 @@ use process::{PROGRAM, Program, SLOW_TO_START, SUPERVISED};
 use terminal::{
     a_list_shows_what_is_asked_for, a_person_and_a_program_see_one_workflow, a_queue_is_listed_paused_and_resumed,
     one_line_tells_what_became_of_each, the_terminal_makes_nothing, what_a_person_cannot_mean_is_refused,
+    what_there_is_is_counted, workflows_begin_again_and_are_deleted,
 };
 
 /// How long the slow handler takes; long enough for a signal to arrive meanwhile.
@@ -178,6 +179,8 @@ trials! {
     a_queue_is_listed_paused_and_resumed
     a_person_and_a_program_see_one_workflow
     one_line_tells_what_became_of_each
+    workflows_begin_again_and_are_deleted
+    what_there_is_is_counted
     the_terminal_makes_nothing
     what_a_person_cannot_mean_is_refused
     a_program_tells_whether_it_lives_and_is_ready

@@ -109,7 +109,10 @@ pub(crate) fn a_person_and_a_program_see_one_workflow() {
         "workflow_id": "w-1", "name": "waits", "status": "SUCCESS", "unknown_status": null,
         "executor_id": "…", "application_name": "program", "application_version": "…", "queue_name": null,
         "recovery_attempts": 1, "parent_workflow_id": null, "created_at_ms": "…", "updated_at_ms": "…",
-        "dequeued_at_ms": null, "completed_at_ms": "…", "timeout_ms": null, "deadline_ms": null, "unreadable": [],
+        "dequeued_at_ms": null, "completed_at_ms": "…", "timeout_ms": null, "deadline_ms": null,
+        "authenticated_user": null, "authenticated_roles": [], "assumed_role": null, "attributes": null,
+        "forked_from": null, "was_forked": false, "deduplication_id": null, "priority": 0, "partition_key": null,
+        "delayed_until_ms": null, "schedule_name": null, "unreadable": [],
         "serialization": "portable_json", "inputs": { "positionalArgs": [], "namedArgs": { "greeting": "hello" } },
         "output": "hello, world", "error": null,
     });
@@ -126,6 +129,57 @@ pub(crate) fn a_person_and_a_program_see_one_workflow() {
     assert!(table.lines().nth(2).is_some_and(|line| line.starts_with("2     DBOS.recv")), "{table}");
 }
 
+/// What was done to a workflow, for programs.
+fn report(workflow: &str, outcome: &str) -> Value {
+    json!({
+        "workflow_id": workflow, "outcome": outcome, "status": null, "descendants": [], "new_workflow_id": null,
+        "error": null
+    })
+}
+
+pub(crate) fn workflows_begin_again_and_are_deleted() {
+    let (program, port) = program_with_three();
+    let lines =
+        |words: &str| program.command(&[&["workflow"], words.split(' ').collect::<Vec<_>>().as_slice()].concat());
+
+    assert_eq!(lines("fork w-1 --new-id f --last-step").output, "w-1: forked as f");
+    process::wait_until(|| show(&program, "f")["status"] == "SUCCESS");
+    assert_eq!(show(&program, "f")["forked_from"], "w-1");
+    let restarted = json_of(&program, &["workflow", "restart", "w-1", "--json"]);
+    let new = restarted[0]["new_workflow_id"].as_str().expect("an id").to_owned();
+    post(port, &format!("/go_on/{new}/anew"));
+    process::wait_until(|| show(&program, &new)["output"] == "hello, anew");
+    assert_eq!(lines("rewind w-1 --last-step").output, "w-1: rewound");
+    process::wait_until(|| show(&program, "w-1")["status"] == "SUCCESS");
+    assert_eq!(ids(&json_of(&program, &["workflow", "list", "--was-forked", "--json"])), ["w-1"]);
+
+    let refused = lines("rewind w-2");
+    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.output, "w-2: failed: workflow `w-2` has not ended, it is PENDING; cancel it first");
+    assert_eq!(lines("fork w-1 w-2 --new-id two").code, Some(2));
+    assert_eq!(lines("fork w-1 --step 1 --last-step").code, Some(2));
+    let deleted = lines("delete f w-2 --children");
+    assert_eq!(deleted.code, Some(1));
+    assert_eq!(deleted.output, "f: deleted\nw-2: failed: workflow `w-2` has not ended, it is PENDING; cancel it first");
+    assert_eq!(lines("get f").code, Some(2));
+}
+
+pub(crate) fn what_there_is_is_counted() {
+    let (program, _) = program_with_three();
+
+    let table = program.command(&["workflow", "stats", "--by", "status"]).output;
+    let lines: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((lines[1].as_slice(), &lines[2][..2]), (["PENDING", "2"].as_slice(), ["SUCCESS", "1"].as_slice()));
+    let groups = json_of(&program, &["workflow", "stats", "--steps", "--by", "name", "--since", "1h", "--json"]);
+    assert!(groups.as_array().is_some_and(|groups| groups.iter().any(|group| group["name"] == "nothing_much")));
+    assert_eq!(json_of(&program, &["workflow", "stats", "--until", "1h", "--json"]), json!([]));
+
+    let versions = json_of(&program, &["workflow", "versions", "--json"]);
+    assert_eq!(versions[0]["version"], show(&program, "w-1")["application_version"]);
+    assert_eq!((&versions[0]["open"], &versions[0]["stranded"]), (&json!(2), &json!(0)));
+    assert_eq!(program.command(&["workflow", "versions", "--set-latest", "other"]).code, Some(2));
+}
+
 pub(crate) fn one_line_tells_what_became_of_each() {
     let (program, port) = program_with_three();
 
@@ -139,8 +193,11 @@ pub(crate) fn one_line_tells_what_became_of_each() {
     assert_eq!(
         resumed,
         json!([
-            { "workflow_id": "w-2", "outcome": "resumed", "status": null, "descendants": [], "error": null },
-            { "workflow_id": "w-1", "outcome": "unchanged", "status": "SUCCESS", "descendants": [], "error": null },
+            report("w-2", "resumed"),
+            json!({
+                "workflow_id": "w-1", "outcome": "unchanged", "status": "SUCCESS", "descendants": [],
+                "new_workflow_id": null, "error": null
+            }),
         ])
     );
 

@@ -17,6 +17,9 @@ use std::process::ExitCode;
 
 mod app;
 
+mod again;
+mod aggregates;
+mod attributes;
 mod cancel;
 mod children;
 mod events;
@@ -24,13 +27,16 @@ mod fence;
 mod foreign_waits;
 mod histories;
 mod http;
+mod import;
 mod layers;
+mod listing;
 mod manage;
 mod messages;
 mod model;
 mod recovery;
 mod rehearsal;
 mod replay;
+mod retention;
 mod retry;
 mod schema;
 mod select;
@@ -38,6 +44,7 @@ mod sleep;
 mod start;
 mod transaction;
 mod values;
+mod versions;
 mod wakeups;
 
 fn main() -> ExitCode {
@@ -57,6 +64,13 @@ fn main() -> ExitCode {
         sleep::CASES,
         cancel::CASES,
         manage::CASES,
+        listing::CASES,
+        again::CASES,
+        aggregates::CASES,
+        import::CASES,
+        attributes::CASES,
+        retention::CASES,
+        versions::CASES,
         http::CASES,
         layers::CASES,
         select::CASES,

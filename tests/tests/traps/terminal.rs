@@ -16,6 +16,7 @@ behaviours! { terminal:
     a_terminal_creates_no_database on postgres,
     what_a_terminal_exports_is_verified_there_and_elsewhere,
     a_terminal_looks_into_the_schema_it_is_given on postgres,
+    a_list_among_many_workflows_finds_its_index on postgres,
 }
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -190,4 +191,46 @@ async fn what_a_terminal_exports_is_verified_there_and_elsewhere(database: Datab
     let (code, lines) = workflow(url, &["verify", "w-2"]).await;
     assert_eq!(code, Some(1), "{lines:?}");
     assert_eq!(workflow(url, &["verify"]).await.0, Some(2));
+}
+
+/// How often the table was read from one end to the other, and how often anyhow.
+const WHOLE_SCANS: &str = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'workflow_status'";
+const SCANS: &str = "SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relname = 'workflow_status'";
+
+/// On SQLite, the plans are looked at where the statement is.
+async fn a_list_among_many_workflows_finds_its_index(database: Database) {
+    let migrate = Program::new(WALKER).arg("migrate").env("DBOS_DATABASE_URL", database.url());
+    assert!(migrate.start().wait().await.success());
+    database
+        .execute(
+            "INSERT INTO dbos.workflow_status (workflow_uuid, status, name, created_at, updated_at, completed_at,
+                                               parent_workflow_id, forked_from)
+             SELECT 'w-' || number, CASE WHEN number % 5000 = 0 THEN 'PENDING' WHEN number % 5000 = 1 THEN 'ERROR'
+                                         ELSE 'SUCCESS' END,
+                    'walk', number, number, number, 'p-' || number % 10000, 'f-' || number % 10000
+               FROM generate_series(1, 50000) AS number",
+        )
+        .await;
+    database.execute("ANALYZE dbos.workflow_status").await;
+
+    for words in [
+        "list",
+        "list --oldest-first --after w-30000",
+        "list --status PENDING",
+        "list --status ERROR,CANCELLED",
+        "list --name walk --status SUCCESS",
+        "list --since 1970-01-01T00:00:30Z --until 1970-01-01T00:00:30.010Z",
+        "list --ended-since 1970-01-01T00:00:49.990Z --ended-until 1970-01-01T00:00:50Z",
+        "list --id w-7 --id w-8",
+        "list --parent p-7",
+        "list --forked-from f-7",
+        "stats --since 1970-01-01T00:00:49Z",
+    ] {
+        let (whole, scans) = (database.count(WHOLE_SCANS).await, database.count(SCANS).await);
+        let (code, lines) = workflow(database.url(), &words.split(' ').collect::<Vec<_>>()).await;
+        assert!(code == Some(0) && lines.len() > 1, "{words}: {lines:?}");
+        // A server tells once the connection has ended.
+        database.until_count(&format!("SELECT count(*) FROM ({SCANS}) AS seen (scans) WHERE scans > {scans}"), 1).await;
+        assert_eq!(database.count(WHOLE_SCANS).await, whole, "the whole table was read for: {words}");
+    }
 }

@@ -112,6 +112,18 @@ pub(in crate::app) static KEYS: &[Key] = &[
         meaning: "how long a `#[transaction]` may take before it is rolled back",
     },
     Key {
+        name: "retention_days",
+        also: &[],
+        field: Field::Count(|to| &mut to.engine.retention.days, 0..=36_500),
+        meaning: "for how many days workflows are kept after their end; 0 for ever",
+    },
+    Key {
+        name: "retention_rows",
+        also: &[],
+        field: Field::Count(|to| &mut to.engine.retention.rows, 0..=1_000_000_000),
+        meaning: "how many of the workflows that have ended are kept; 0 for all",
+    },
+    Key {
         name: "host",
         also: &["HOST"],
         field: Field::Text(|to| &mut to.server.host),

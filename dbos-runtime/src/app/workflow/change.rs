@@ -1,4 +1,4 @@
-//! Cancelling and resuming, one workflow after the other, with a line for each.
+//! What changes workflows, one after the other, with a line for each.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use super::{patiently, table};
 use crate::management::{Manager, Outcome, Report, Verb};
 
 /// Does it to all of them, whatever becomes of each.
-pub(super) async fn all(manager: &Manager, verb: Verb, workflows: Vec<String>, json: bool) -> ExitCode {
+pub(super) async fn all(manager: &Manager, verb: &Verb, workflows: Vec<String>, json: bool) -> ExitCode {
     let bar = bar(workflows.len());
     let mut reports = Vec::with_capacity(workflows.len());
     for workflow in workflows {
@@ -35,13 +35,17 @@ fn line(report: &Report) -> String {
     let what = match (report.outcome, report.status, &report.error) {
         (Outcome::Cancelled, ..) => "cancelled".to_owned(),
         (Outcome::Resumed, ..) => "resumed".to_owned(),
+        (Outcome::Forked, ..) => format!("forked as {}", report.new_workflow_id.as_deref().unwrap_or_default()),
+        (Outcome::Rewound, ..) => "rewound".to_owned(),
+        (Outcome::Deleted, ..) => "deleted".to_owned(),
         (Outcome::Unchanged, Some(status), _) => format!("unchanged, it has ended as {status}"),
         (_, _, Some(error)) => format!("failed: {error}"),
         _ => "unchanged".to_owned(),
     };
-    let along = match report.descendants.len() {
-        0 => String::new(),
-        count => format!(", and {count} of its descendants cancelled"),
+    let along = match (report.descendants.len(), report.outcome) {
+        (0, _) => String::new(),
+        (count, Outcome::Deleted) => format!(", and {count} of its descendants"),
+        (count, _) => format!(", and {count} of its descendants cancelled"),
     };
     table::plain(&format!("{}: {what}{along}", report.workflow_id))
 }

@@ -1,11 +1,15 @@
 //! The words after `workflow`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 use jiff::{Span, SpanRelativeTo, Timestamp};
+use serde_json::Value;
 
-use crate::store::listing::WorkflowFilter;
+use super::stats::StatsFlags;
+use crate::management::{Rerun, StartFrom};
+use crate::store::filter::WorkflowFilter;
 use crate::store::workflow_row::WorkflowStatus;
 use crate::{Status, clock};
 
@@ -51,14 +55,106 @@ pub(super) enum Command {
         #[arg(long)]
         children: bool,
     },
+    /// Put workflows that `export` has printed, and that had ended, into this database
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Delete workflows that ended long ago
+    Prune {
+        /// Keep those that ended in the last so many days
+        #[arg(long, value_name = "NUMBER", required_unless_present = "rows")]
+        days: Option<u32>,
+        /// Keep the last so many that ended
+        #[arg(long, value_name = "NUMBER")]
+        rows: Option<u32>,
+    },
     /// Replay recorded workflows with the code of this program, without any effect: does it fit?
     Verify(VerifyFlags),
+    /// Make new workflows that begin with what these have recorded before a step
+    Fork {
+        /// Their ids
+        #[arg(required = true)]
+        workflow_ids: Vec<String>,
+        #[command(flatten)]
+        rerun: RerunFlags,
+        /// The id of the new workflow
+        #[arg(long, value_name = "ID")]
+        new_id: Option<String>,
+    },
+    /// Make new workflows with the arguments of these, from the beginning
+    Restart {
+        /// Their ids
+        #[arg(required = true)]
+        workflow_ids: Vec<String>,
+    },
+    /// Let workflows that have ended run again from a step on, under their own ids
+    Rewind {
+        /// Their ids
+        #[arg(required = true)]
+        workflow_ids: Vec<String>,
+        #[command(flatten)]
+        rerun: RerunFlags,
+    },
+    /// Delete workflows that have ended, with all that is recorded of them
+    Delete {
+        /// Their ids
+        #[arg(required = true)]
+        workflow_ids: Vec<String>,
+        /// The workflows that they started too, and those that these started
+        #[arg(long)]
+        children: bool,
+    },
+    /// Count workflows, or steps, of each kind
+    Stats(StatsFlags),
+    /// List the versions of the application, with the workflows that wait for them
+    Versions {
+        /// Make this one the latest
+        #[arg(long, value_name = "VERSION")]
+        set_latest: Option<String>,
+    },
     /// Let workflows go on after their last step, in any program with their code that runs
     Resume {
         /// Their ids
         #[arg(required = true)]
         workflow_ids: Vec<String>,
     },
+}
+
+/// Where workflows begin again, from the beginning unless it is said, and how.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub(super) struct RerunFlags {
+    /// The number of the first step that runs again
+    #[arg(long, value_name = "NUMBER", group = "from")]
+    step: Option<u32>,
+    /// From the last step of this name
+    #[arg(long, value_name = "NAME", group = "from")]
+    step_named: Option<String>,
+    /// From the last step
+    #[arg(long, group = "from")]
+    last_step: bool,
+    /// From the last step that gave an error, or from the last step if none did
+    #[arg(long, group = "from")]
+    last_failure: bool,
+    /// Under this version of the application
+    #[arg(long, value_name = "VERSION")]
+    application_version: Option<String>,
+    /// In this queue
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+}
+
+impl RerunFlags {
+    pub(super) fn rerun(self) -> Rerun {
+        let from = match self {
+            Self { step: Some(step), .. } => StartFrom::Step(step),
+            Self { step_named: Some(name), .. } => StartFrom::StepNamed(name),
+            Self { last_step: true, .. } => StartFrom::LastStep,
+            Self { last_failure: true, .. } => StartFrom::LastFailure,
+            _ => StartFrom::Beginning,
+        };
+        Rerun { from, version: self.application_version, queue: self.queue }
+    }
 }
 
 /// Which workflows are verified.
@@ -109,6 +205,42 @@ pub(super) struct ListFlags {
     /// Only the children of this workflow
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
+    /// Only workflows that run on behalf of this user
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Only workflows with this attribute: KEY=VALUE, where the value is JSON or else a text; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = attribute)]
+    attribute: Vec<(String, Value)>,
+    /// Only the forks of this workflow
+    #[arg(long, value_name = "ID")]
+    forked_from: Option<String>,
+    /// Only workflows that have been forked
+    #[arg(long)]
+    was_forked: bool,
+    /// Only workflows that no other one started
+    #[arg(long, conflicts_with = "parent")]
+    without_parent: bool,
+    /// Only workflows that wait in any queue, or were taken out of one and have not ended
+    #[arg(long)]
+    queued: bool,
+    /// Only workflows that this schedule started
+    #[arg(long, value_name = "NAME")]
+    schedule: Option<String>,
+    /// Only the workflow that has this deduplication id in its queue
+    #[arg(long, value_name = "ID")]
+    deduplication_id: Option<String>,
+    /// Only workflows that ended since then
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    ended_since: Option<Instant>,
+    /// Only workflows that ended before
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    ended_until: Option<Instant>,
+    /// Only workflows that left their queue since then
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    dequeued_since: Option<Instant>,
+    /// Only workflows that left their queue before
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    dequeued_until: Option<Instant>,
     /// Only workflows started since then: 2h, 7d, or 2026-11-22T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = instant)]
     since: Option<Instant>,
@@ -128,13 +260,13 @@ pub(super) struct ListFlags {
 
 /// A time as people say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Instant {
+pub(super) enum Instant {
     At(i64),
     Ago(i64),
 }
 
 impl Instant {
-    fn before(self, now_ms: i64) -> i64 {
+    pub(super) fn before(self, now_ms: i64) -> i64 {
         match self {
             Self::At(instant_ms) => instant_ms,
             Self::Ago(ms) => now_ms.saturating_sub(ms),
@@ -154,9 +286,22 @@ impl ListFlags {
         let filter = self.executor.into_iter().fold(filter, WorkflowFilter::executor_id);
         let filter = self.queue.into_iter().fold(filter, WorkflowFilter::queue);
         let filter = self.parent.into_iter().fold(filter, WorkflowFilter::parent);
-        let filter = self.since.into_iter().fold(filter, |filter, at| filter.created_from_ms(at.before(now_ms)));
-        let filter = self.until.into_iter().fold(filter, |filter, at| filter.created_before_ms(at.before(now_ms)));
+        let filter = self.user.into_iter().fold(filter, WorkflowFilter::user);
+        let filter = self.forked_from.into_iter().fold(filter, WorkflowFilter::forked_from);
+        let filter = self.schedule.into_iter().fold(filter, WorkflowFilter::schedule_name);
+        let filter = self.deduplication_id.into_iter().fold(filter, WorkflowFilter::deduplication_id);
+        let filter = self.attribute.into_iter().fold(filter, |filter, (key, value)| filter.attribute(key, value));
+        let at = |instant: Option<Instant>| instant.map(|instant| instant.before(now_ms)).into_iter();
+        let filter = at(self.since).fold(filter, WorkflowFilter::created_from_ms);
+        let filter = at(self.until).fold(filter, WorkflowFilter::created_before_ms);
+        let filter = at(self.ended_since).fold(filter, WorkflowFilter::completed_from_ms);
+        let filter = at(self.ended_until).fold(filter, WorkflowFilter::completed_before_ms);
+        let filter = at(self.dequeued_since).fold(filter, WorkflowFilter::dequeued_from_ms);
+        let filter = at(self.dequeued_until).fold(filter, WorkflowFilter::dequeued_before_ms);
         let filter = after.into_iter().fold(filter, WorkflowFilter::after);
+        let filter = if self.was_forked { filter.was_forked(true) } else { filter };
+        let filter = if self.without_parent { filter.has_parent(false) } else { filter };
+        let filter = if self.queued { filter.queued() } else { filter };
         if self.oldest_first { filter.oldest_first() } else { filter }
     }
 }
@@ -168,14 +313,24 @@ fn status(text: &str) -> Result<Status, String> {
     })
 }
 
-fn instant(text: &str) -> Result<Instant, String> {
+fn attribute(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, for example customer=ann or tries=3")?;
+    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+}
+
+pub(super) fn instant(text: &str) -> Result<Instant, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(Instant::At(time.as_millisecond()));
     }
     let refused = |_| "write a time such as 2026-11-22T08:00:00Z, or how long ago it was, such as 2h or 7d".to_owned();
+    length(text).map(|ago| Instant::Ago(clock::millis(ago))).map_err(refused)
+}
+
+pub(super) fn length(text: &str) -> Result<Duration, String> {
+    let refused = |_| "write a length of time, such as 2h or 7d".to_owned();
     let span: Span = text.parse().map_err(refused)?;
-    let ago = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(refused)?;
-    Ok(Instant::Ago(clock::millis(ago.unsigned_abs())))
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(refused)?;
+    Ok(length.unsigned_abs())
 }
 
 #[cfg(test)]
@@ -192,6 +347,13 @@ mod tests {
         for bad in ["", "yesterday", "12", "2026-11-22"] {
             assert!(instant(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn attributes_are_read_as_json_or_else_as_texts() {
+        assert_eq!(attribute("tries=3"), Ok(("tries".to_owned(), Value::from(3))));
+        assert_eq!(attribute("customer=ann=e"), Ok(("customer".to_owned(), Value::from("ann=e"))));
+        assert!(attribute("customer").is_err());
     }
 
     #[test]

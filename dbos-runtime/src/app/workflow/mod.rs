@@ -1,8 +1,9 @@
-//! The `workflow` commands: look at workflows, cancel them, resume them. They have nothing but the
+//! The `workflow` commands: look at workflows, cancel, resume, fork, rewind and delete them. They have nothing but the
 //! database: they run no workflow, recover none, and change no table.
 
 mod change;
 mod flags;
+mod stats;
 pub(super) mod table;
 mod verify;
 
@@ -14,9 +15,11 @@ use serde::Serialize;
 
 use super::settings::Settings;
 use super::{print, runtime};
-use crate::management::{Manager, Reach, Scope, Verb};
+use crate::config::Retention;
+use crate::history::Histories;
+use crate::management::{Forking, Manager, Reach, Scope, Verb};
 use crate::store::Store;
-use crate::store::listing::WorkflowFilter;
+use crate::store::filter::WorkflowFilter;
 use crate::{Error, Result};
 
 use flags::{Command, ListFlags, VerifyFlags};
@@ -33,11 +36,11 @@ pub(super) fn run(settings: &Settings, flags: WorkflowFlags) -> Result<ExitCode>
             return verify::verify_file(file, flags.json).await;
         }
         let store = Store::open_existing(&settings.engine).await?;
-        obey(&Manager::Database(store), flags).await
+        obey(&Manager::Database(store), &settings.engine.application, flags).await
     })
 }
 
-async fn obey(manager: &Manager, flags: WorkflowFlags) -> Result<ExitCode> {
+async fn obey(manager: &Manager, application: &str, flags: WorkflowFlags) -> Result<ExitCode> {
     let WorkflowFlags { command, json } = flags;
     match command {
         Command::List(flags) => {
@@ -57,20 +60,65 @@ async fn obey(manager: &Manager, flags: WorkflowFlags) -> Result<ExitCode> {
             let steps = patiently(manager.steps(&workflow_id)).await?;
             show(json, &steps, || table::steps(&steps));
         }
+        Command::Stats(flags) => {
+            let of_steps = flags.steps;
+            let grouping = flags.grouping(patiently(manager.now_ms()).await?);
+            let counted = async {
+                if of_steps { manager.count_steps(&grouping).await } else { manager.count_workflows(&grouping).await }
+            };
+            let groups = patiently(counted).await?;
+            show(json, &groups, || table::groups(&groups));
+        }
+        Command::Versions { set_latest } => {
+            if let Some(version) = set_latest {
+                patiently(manager.set_latest_version(application, &version)).await?;
+            }
+            let versions = patiently(manager.versions(application)).await?;
+            show(json, &versions, || table::versions(&versions));
+        }
         Command::Export { workflow_ids, children } => {
             let scope = if children { Scope::WithDescendants } else { Scope::Themselves };
             print(&patiently(manager.export(workflow_ids, scope)).await?.written());
         }
+        Command::Import { file } => {
+            let histories = Histories::of_file(&file)?;
+            let ids = patiently(manager.import(&histories)).await?;
+            show(json, &ids, || ids.iter().map(|id| table::plain(id)).collect::<Vec<_>>().join("\n"));
+        }
+        Command::Prune { days, rows } => {
+            let retention = Retention::for_ever().days(days.unwrap_or_default()).rows(rows.unwrap_or_default());
+            let deleted = manager.collect_garbage(application, retention).await?;
+            show(json, &deleted, || format!("{deleted} deleted"));
+        }
         Command::Verify(flags) => return verify::verify(manager, flags, json).await,
         Command::Cancel { workflow_ids, children } => {
-            let reach = if children { Reach::Descendants } else { Reach::Itself };
-            return Ok(change::all(manager, Verb::Cancel(reach), workflow_ids, json).await);
+            return Ok(change::all(manager, &Verb::Cancel(reach(children)), workflow_ids, json).await);
         }
         Command::Resume { workflow_ids } => {
-            return Ok(change::all(manager, Verb::Resume, workflow_ids, json).await);
+            return Ok(change::all(manager, &Verb::Resume, workflow_ids, json).await);
+        }
+        Command::Fork { workflow_ids, rerun, new_id } => {
+            if new_id.is_some() && workflow_ids.len() > 1 {
+                return Err(Error::Configuration("--new-id names one workflow; fork one at a time".to_owned()));
+            }
+            let forking = Forking { rerun: rerun.rerun(), id: new_id, timeout: None };
+            return Ok(change::all(manager, &Verb::Fork(forking), workflow_ids, json).await);
+        }
+        Command::Restart { workflow_ids } => {
+            return Ok(change::all(manager, &Verb::Fork(Forking::default()), workflow_ids, json).await);
+        }
+        Command::Rewind { workflow_ids, rerun } => {
+            return Ok(change::all(manager, &Verb::Rewind(rerun.rerun()), workflow_ids, json).await);
+        }
+        Command::Delete { workflow_ids, children } => {
+            return Ok(change::all(manager, &Verb::Delete(reach(children)), workflow_ids, json).await);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn reach(children: bool) -> Reach {
+    if children { Reach::Descendants } else { Reach::Itself }
 }
 
 /// The filter that the flags ask for; what they say of other workflows and of the time is looked up.

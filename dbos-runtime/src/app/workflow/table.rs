@@ -5,7 +5,9 @@ use jiff::Timestamp;
 
 use crate::management::{Details, Payload};
 use crate::replay::Replayed;
+use crate::store::aggregates::Group;
 use crate::store::steps::StepStatus;
+use crate::store::versions::ApplicationVersion;
 use crate::store::workflow_row::WorkflowStatus;
 
 /// How much of a payload a row shows.
@@ -41,10 +43,20 @@ pub(super) fn details(details: &Details) -> String {
         ("version", text(workflow.application_version.as_deref())),
         ("executor", text(workflow.executor_id.as_deref())),
         ("queue", text(workflow.queue_name.as_deref())),
+        ("priority", if workflow.priority == 0 { String::new() } else { workflow.priority.to_string() }),
+        ("deduplication id", text(workflow.deduplication_id.as_deref())),
+        ("partition", text(workflow.partition_key.as_deref())),
+        ("schedule", text(workflow.schedule_name.as_deref())),
         ("parent", text(workflow.parent_workflow_id.as_deref())),
+        ("forked from", text(workflow.forked_from.as_deref())),
+        ("user", text(workflow.authenticated_user.as_deref())),
+        ("roles", plain(&workflow.authenticated_roles.join(", "))),
+        ("attributes", text(workflow.attributes.as_ref().map(ToString::to_string).as_deref())),
         ("attempts", workflow.recovery_attempts.to_string()),
         ("started", time(Some(workflow.created_at_ms))),
         ("changed", time(Some(workflow.updated_at_ms))),
+        ("delayed until", time(workflow.delayed_until_ms)),
+        ("dequeued", time(workflow.dequeued_at_ms)),
         ("ended", time(workflow.completed_at_ms)),
         ("deadline", time(workflow.deadline_ms)),
         ("written as", text(serialization.as_deref())),
@@ -56,6 +68,37 @@ pub(super) fn details(details: &Details) -> String {
         if !value.is_empty() {
             table.add_row([name.to_owned(), value]);
         }
+    }
+    lines(&table)
+}
+
+pub(super) fn groups(groups: &[Group]) -> String {
+    let mut table = table(&["FROM", "NAME", "STATUS", "QUEUE", "VERSION", "EXECUTOR", "COUNT", "LONGEST"]);
+    for group in groups {
+        table.add_row([
+            time(group.from_ms),
+            text(group.name.as_deref()),
+            text(group.status.as_deref()),
+            text(group.queue_name.as_deref()),
+            text(group.application_version.as_deref()),
+            text(group.executor_id.as_deref()),
+            group.count.to_string(),
+            group.longest_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
+        ]);
+    }
+    lines(&table)
+}
+
+pub(super) fn versions(versions: &[ApplicationVersion]) -> String {
+    let mut table = table(&["VERSION", "LATEST", "LAUNCHED", "OPEN", "STRANDED"]);
+    for version in versions {
+        table.add_row([
+            plain(&version.version),
+            if version.is_latest { "latest".to_owned() } else { String::new() },
+            time(Some(version.created_at_ms)),
+            version.open.to_string(),
+            version.stranded.to_string(),
+        ]);
     }
     lines(&table)
 }

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use super::super::NOT_DONE;
 use super::flags::VerifyFlags;
 use super::{patiently, show, table};
+use crate::Result;
 use crate::history::Histories;
 use crate::management::{Manager, Scope};
 use crate::replay::replay;
-use crate::store::listing::WorkflowFilter;
-use crate::{Error, Result};
+use crate::store::filter::WorkflowFilter;
 
 /// Replays what the flags name; fails if the code is not what is recorded.
 pub(super) async fn verify(manager: &Manager, flags: VerifyFlags, json: bool) -> Result<ExitCode> {
@@ -26,9 +26,7 @@ pub(super) async fn verify(manager: &Manager, flags: VerifyFlags, json: bool) ->
 
 /// The same for a file, which needs no database.
 pub(super) async fn verify_file(file: &Path, json: bool) -> Result<ExitCode> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Error::Configuration(format!("cannot read {}: {error}", file.display())))?;
-    report(&Histories::read(&text)?, json).await
+    report(&Histories::of_file(file)?, json).await
 }
 
 async fn report(histories: &Histories, json: bool) -> Result<ExitCode> {
