@@ -119,9 +119,9 @@
 //!
 //! [`#[dbos::main]`](macro@main) keeps its data in an SQLite file named after the program, or in the database that
 //! `DBOS_DATABASE_URL` names, and answers on port 3000 of this computer. It is its own tool as well:
-//! `workflow list`, `get`, `steps`, `cancel` and `resume` look after its workflows, as [`DBOS::list_workflows`] and its
-//! like do in code. `--help` lists the rest. To be the master of your own `main`, call [`DBOS::launch`] with a [`Config`],
-//! then [`serve`], or merge [`http::router`] into an axum application.
+//! `workflow list`, `get`, `steps`, `cancel`, `resume`, `fork` and others look after its workflows, as
+//! [`DBOS::list_workflows`] and its like do in code. `--help` lists the rest. To be the master of your own `main`, call
+//! [`DBOS::launch`] with a [`Config`], then [`serve`], or merge [`http::router`] into an axum application.
 //!
 //! # Cargo features
 //!

@@ -35,7 +35,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Look at workflows in the database, cancel and resume them
+    /// Look at workflows in the database, and cancel, resume, fork, rewind or delete them
     Workflow(WorkflowFlags),
     /// Look at queues in the database, pause and resume them
     Queue(QueueFlags),

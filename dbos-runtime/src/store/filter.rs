@@ -256,13 +256,12 @@ impl WorkflowFilter {
 
     /// The first and the last instant of creation that a page may have, which is where the one before it ended: an
     /// index is entered there.
-    fn page(&self) -> (i64, i64) {
+    fn page(&self) -> (Option<i64>, Option<i64>) {
         let after_ms = self.after.as_ref().map(|(after_ms, _)| *after_ms);
-        let from_ms = self.created.from_ms.unwrap_or(i64::MIN);
-        let last_ms = self.created.before_ms.map_or(i64::MAX, |before_ms| before_ms.saturating_sub(1));
+        let last_ms = self.created.before_ms.map(|before_ms| before_ms.saturating_sub(1));
         match self.order {
-            Order::NewestFirst => (from_ms, after_ms.map_or(last_ms, |after_ms| last_ms.min(after_ms))),
-            Order::OldestFirst => (after_ms.map_or(from_ms, |after_ms| from_ms.max(after_ms)), last_ms),
+            Order::NewestFirst => (self.created.from_ms, last_ms.into_iter().chain(after_ms).min()),
+            Order::OldestFirst => (self.created.from_ms.max(after_ms), last_ms),
         }
     }
 

@@ -42,8 +42,8 @@ macro_rules! listing {
 /// What is not asked for folds away when Postgres plans the statement, so that what is asked for finds its index.
 macro_rules! fits_on_postgres {
     () => {
-        "workflow.created_at >= $9
-         AND workflow.created_at <= $10
+        "($9::bigint IS NULL OR workflow.created_at >= $9)
+         AND ($10::bigint IS NULL OR workflow.created_at <= $10)
          AND (cardinality($1::text[]) = 0 OR workflow.workflow_uuid = ANY ($1))
          AND (cardinality($2::text[]) = 0 OR workflow.name = ANY ($2))
          AND (cardinality($3::text[]) = 0 OR workflow.status = ANY ($3))
@@ -80,9 +80,9 @@ macro_rules! fits_on_sqlite {
             $found_by,
             " AND ",
             $created_at,
-            " >= $9 AND ",
+            " >= COALESCE($9, -9000000000000000000) AND ",
             $created_at,
-            " <= $10
+            " <= COALESCE($10, 9000000000000000000)
          AND (json_array_length($1) = 0 OR workflow.workflow_uuid IN (SELECT value FROM json_each($1)))
          AND (json_array_length($2) = 0 OR workflow.name IN (SELECT value FROM json_each($2)))
          AND (json_array_length($3) = 0 OR workflow.status IN (SELECT value FROM json_each($3)))
