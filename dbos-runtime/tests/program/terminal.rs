@@ -161,7 +161,7 @@ pub(crate) fn workflows_begin_again_and_are_deleted() {
     let deleted = lines("delete f w-2 --children");
     assert_eq!(deleted.code, Some(1));
     assert_eq!(deleted.output, "f: deleted\nw-2: failed: workflow `w-2` has not ended, it is PENDING; cancel it first");
-    assert_eq!(lines("get f").code, Some(2));
+    assert_eq!(lines("get f").code, Some(1));
 }
 
 pub(crate) fn what_there_is_is_counted() {
