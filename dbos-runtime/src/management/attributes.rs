@@ -18,10 +18,8 @@ impl Manager {
         update: Update,
     ) -> Result<()> {
         let now_ms = self.now_ms().await?;
-        match self.store().update_attributes(workflow, attributes, update, now_ms).await? {
-            true => Ok(()),
-            false => Err(nobody(workflow)),
-        }
+        let found = self.store().update_attributes(workflow, attributes, update, now_ms).await?;
+        if found { Ok(()) } else { Err(nobody(workflow)) }
     }
 
     /// No effect on one that waits in no queue.

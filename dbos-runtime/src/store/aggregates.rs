@@ -22,6 +22,7 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a grouping counts nothing by itself"]
+#[allow(clippy::struct_excessive_bools)] // each is a column
 pub struct Grouping {
     status: bool,
     name: bool,

@@ -47,8 +47,9 @@ impl Store {
         let Some(latest) = versions.first_mut() else { return Ok(versions) };
         latest.is_latest = true;
         for stranded in self.stranded(application, &latest.version.clone()).await? {
-            let of_it = versions.iter_mut().find(|version| version.version == stranded.version);
-            of_it.into_iter().for_each(|version| version.stranded += stranded.count);
+            if let Some(version) = versions.iter_mut().find(|version| version.version == stranded.version) {
+                version.stranded += stranded.count;
+            }
         }
         Ok(versions)
     }

@@ -176,6 +176,7 @@ pub(super) struct VerifyFlags {
 
 /// Which workflows a list has.
 #[allow(clippy::doc_markdown)] // these comments are the help text
+#[allow(clippy::struct_excessive_bools)] // each is a flag
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub(super) struct ListFlags {
     /// Only the workflow with this id; may be repeated
