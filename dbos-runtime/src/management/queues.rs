@@ -112,16 +112,11 @@ fn refused(queue: &str, mistake: &str) -> Error {
 }
 
 /// What is to become of a limit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 enum New<T> {
+    #[default]
     AsItIs,
     Set(Option<T>),
-}
-
-impl<T> Default for New<T> {
-    fn default() -> Self {
-        Self::AsItIs
-    }
 }
 
 impl<T: Copy> New<T> {

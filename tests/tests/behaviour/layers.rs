@@ -16,6 +16,7 @@ behaviours! { layers:
 layer!(map_response(|answer| mark("first", answer)));
 layer!(map_response(|answer| mark("second", answer)));
 
+#[expect(clippy::unused_async, reason = "a layer awaits what it calls")]
 async fn mark(name: &str, mut answer: Response) -> Response {
     answer.headers_mut().append("x-layer", name.parse().expect("a value"));
     answer

@@ -54,9 +54,8 @@ async fn version_edited(name: String) -> Result<String> {
     version_waits(&format!("{name} before")).await;
     let edition = EDITIONS.lock().unwrap()[&name];
     let way = match edition {
-        Edition::Old => version_old().await?,
         Edition::Patched if DBOS::patch("way").await => version_new().await?,
-        Edition::Patched => version_old().await?,
+        Edition::Old | Edition::Patched => version_old().await?,
         Edition::Deprecated => {
             DBOS::deprecate_patch("way").await;
             version_new().await?
