@@ -63,7 +63,8 @@ pub(super) struct Subject<'a> {
     sent: u32,
 }
 
-/// What the database holds of a workflow: its status, the ids of its recorded steps, and its orders.
+/// What the database holds of a workflow: its status, the ids of its recorded steps, and its orders, of which no row says
+/// when it was made.
 type Rows = BTreeMap<String, (String, Vec<u32>, Vec<u8>)>;
 
 impl<'a> Subject<'a> {
@@ -181,7 +182,9 @@ impl<'a> Subject<'a> {
             };
             let mut steps = workflow.steps.clone();
             steps.sort_unstable();
-            (self.id(name), (status.to_owned(), steps, workflow.orders.clone()))
+            let mut orders = workflow.orders.clone();
+            orders.sort_unstable();
+            (self.id(name), (status.to_owned(), steps, orders))
         };
         reference.workflows.iter().map(row).collect()
     }
