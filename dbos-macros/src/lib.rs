@@ -35,6 +35,11 @@ use proc_macro::TokenStream;
 /// - `max_recovery_attempts = n`: after this many recoveries the run is set aside; 100 by default.
 /// - `timeout = "1h"`: cancels a run that takes longer, measured from its start and across crashes;
 ///   `ms`, `s`, `m`, `h` and `d` are understood. None by default.
+/// - `schedule = "0 */5 * * * *"`: starts it at each tick of this cron pattern, of five fields or of six with seconds
+///   first, once in all processes of the application. It takes its tick and nothing else: `tick: dbos::Tick`.
+/// - `timezone = "Europe/Berlin"`: by whose clocks the schedule goes; UTC by default.
+/// - `late = "skip"`, `"last"` or `"all"`: which ticks run that nobody was there for, as `dbos::Late` says; none by
+///   default.
 /// - `allow_nondeterminism`: no warnings for this function, neither by the compiler nor, about waits for what is not
 ///   recorded, while it runs.
 ///

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::queue::{Queue, QueueLimits};
-use crate::registry::{AnyWorkflow, DeclaredQueue, Function, queues, workflows};
+use crate::registry::{AnyWorkflow, DeclaredQueue, DeclaredSchedule, Function, queues, schedules, workflows};
+use crate::schedule::Cron;
 
 /// All workflows and queues that are linked into the program.
 pub(crate) struct Catalog {
     workflows: BTreeMap<&'static str, &'static dyn AnyWorkflow>,
     queues: BTreeMap<&'static str, &'static Queue>,
+    schedules: BTreeMap<&'static str, &'static DeclaredSchedule>,
 }
 
 impl Catalog {
@@ -27,7 +29,7 @@ impl Catalog {
                 "this program has no workflows; if they are in a library, name it once: `use my_workflows as _;`"
             );
         }
-        Ok(Self { workflows: collected, queues: collect_queues()? })
+        Ok(Self { workflows: collected, queues: collect_queues()?, schedules: collect_schedules()? })
     }
 
     pub(crate) fn workflow(&self, name: &str) -> Option<&'static dyn AnyWorkflow> {
@@ -41,6 +43,14 @@ impl Catalog {
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = &'static Queue> {
         self.queues.values().copied()
+    }
+
+    pub(crate) fn schedules(&self) -> impl Iterator<Item = &'static DeclaredSchedule> {
+        self.schedules.values().copied()
+    }
+
+    pub(crate) fn declares_schedule(&self, name: &str) -> bool {
+        self.schedules.contains_key(name)
     }
 
     /// Name and source hash of each workflow.
@@ -72,6 +82,19 @@ fn collect_queues() -> Result<BTreeMap<&'static str, &'static Queue>> {
         }
     }
     Ok(collected.into_iter().map(|(name, declared)| (name, declared.queue)).collect())
+}
+
+/// A pattern may come from a constant or a macro, so not all are known to be good when they are compiled.
+fn collect_schedules() -> Result<BTreeMap<&'static str, &'static DeclaredSchedule>> {
+    let mut collected = BTreeMap::new();
+    for declared in schedules() {
+        let Function { file, line, .. } = declared.workflow.function();
+        Cron::parse(declared.cron, declared.timezone).map_err(|reason| {
+            Error::Configuration(format!("the schedule of `{}` ({file}:{line}) is refused: {reason}", declared.name()))
+        })?;
+        collected.insert(declared.name(), declared);
+    }
+    Ok(collected)
 }
 
 fn hash(function: &Function) -> String {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
 use crate::management::{
     self, CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, QueueChange, ResumeWorkflow, RewindWorkflow,
-    StartFrom,
+    Schedule, ScheduleFilter, StartFrom,
 };
 use crate::message::{self, Send, Topic};
 use crate::queue::QueueName;
@@ -23,6 +23,7 @@ use crate::store::aggregates::{Group, Grouping};
 use crate::store::attributes::Update;
 use crate::store::filter::WorkflowFilter;
 use crate::store::queue_rows::QueueStatus;
+use crate::store::schedules::ScheduleStatus;
 use crate::store::steps::StepStatus;
 use crate::store::versions::ApplicationVersion;
 use crate::store::workflow_row::WorkflowStatus;
@@ -484,6 +485,95 @@ impl DBOS {
     #[track_caller]
     pub fn list_steps(workflow_id: impl Into<String>) -> StepCall<'static, Result<Vec<StepStatus>>> {
         management::list_steps(workflow_id.into())
+    }
+
+    /// Creates a schedule, which starts its workflow at each of its ticks until it is deleted, whichever processes of
+    /// the application are there. If the same one is there, nothing changes. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::ScheduleExists`] if another schedule has the name; [`Error::InvalidKey`] for a name, cron
+    /// pattern or time zone that makes no sense; [`Error::Unstorable`] for its context; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn create_schedule(schedule: Schedule) -> StepCall<'static, Result<()>> {
+        management::create_schedule(schedule)
+    }
+
+    /// A schedule by its name, if there is one. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn get_schedule(name: impl Into<String>) -> StepCall<'static, Result<Option<ScheduleStatus>>> {
+        management::get_schedule(name.into())
+    }
+
+    /// The schedules that fit `filter`, by name. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn list_schedules(filter: ScheduleFilter) -> StepCall<'static, Result<Vec<ScheduleStatus>>> {
+        management::list_schedules(filter)
+    }
+
+    /// Lets a schedule start nothing more until it is resumed. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentSchedule`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn pause_schedule(name: impl Into<String>) -> StepCall<'static, Result<()>> {
+        management::pause_schedule(name.into())
+    }
+
+    /// Lets a paused schedule go on with its next tick; those that passed meanwhile were not missed. In a workflow it is
+    /// a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentSchedule`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn resume_schedule(name: impl Into<String>) -> StepCall<'static, Result<()>> {
+        management::resume_schedule(name.into())
+    }
+
+    /// Starts the workflow of a schedule now, paused or not, and gives its id. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentSchedule`], [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn trigger_schedule(name: impl Into<String>) -> StepCall<'static, Result<String>> {
+        management::trigger_schedule(name.into())
+    }
+
+    /// Starts the workflows of all ticks of a schedule from `from` to before `until` that were not started, paused or
+    /// not, and gives their ids. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentSchedule`]; [`Error::InvalidKey`] if there are more than 10000;
+    /// [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn backfill_schedule(
+        name: impl Into<String>,
+        from: SystemTime,
+        until: SystemTime,
+    ) -> StepCall<'static, Result<Vec<String>>> {
+        management::backfill_schedule(name.into(), from, until)
+    }
+
+    /// Deletes a schedule, if there is one of that name. What it has started goes on. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn delete_schedule(name: impl Into<String>) -> StepCall<'static, Result<()>> {
+        management::delete_schedule(name.into())
     }
 
     /// Makes a queue while the program runs, for all processes of the application: they serve it at once, and for as long

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -14,10 +15,12 @@ use crate::config::Config;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::executor::{Closing, Executor, Parts, Signal};
+use crate::registry::DeclaredSchedule;
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
-use crate::service::{delays, forgotten, listener, queues, recovery, retention};
+use crate::service::{delays, forgotten, listener, queues, recovery, retention, schedules};
 use crate::store::Store;
+use crate::store::schedules::{Existing, NewSchedule};
 use crate::store::workflows::Stranded;
 use crate::wakeup::Wakeups;
 
@@ -47,8 +50,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used, or another application has a
-    /// queue of the same name;
+    /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used, if another application has a
+    /// queue or a schedule of the same name, or if a schedule makes no sense;
     /// [`Error::Duplicate`] if two workflows or two queues have one name.
     pub async fn launch(config: Config) -> Result<Self> {
         let engine = Self::launch_alone(config).await?;
@@ -69,6 +72,9 @@ impl Engine {
         store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
         for queue in catalog.queues() {
             store.register_queue(queue, &config.application, clock.now_ms()).await?;
+        }
+        for schedule in catalog.schedules() {
+            register_schedule(&store, schedule, &config.application, clock.now_ms()).await?;
         }
         let identity = Identity::create(&store)?;
         let row = identity.row(store.dialect(), lease_end_ms(&store, &clock, config.lease).await?);
@@ -123,6 +129,7 @@ impl Engine {
             tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
             tokio::spawn(delays::run(Arc::clone(&executor))),
+            tokio::spawn(schedules::run(Arc::clone(&executor))),
             tokio::spawn(queues::run(Arc::clone(&executor), config.queues.clone())),
             tokio::spawn(retention::run(Arc::clone(&executor), config.retention)),
         ];
@@ -237,6 +244,29 @@ impl Engine {
 impl fmt::Debug for Engine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Engine").field(&self.executor_id()).finish()
+    }
+}
+
+/// Writes a schedule of the code into its row, which keeps whether it is paused and what its last tick was.
+async fn register_schedule(store: &Store, declared: &DeclaredSchedule, application: &str, now_ms: i64) -> Result<()> {
+    let new = NewSchedule {
+        name: declared.name().to_owned(),
+        workflow: declared.name().to_owned(),
+        cron: declared.cron.to_owned(),
+        timezone: declared.timezone.map(str::to_owned),
+        context: Value::Null,
+        late: declared.late,
+        queue: None,
+        application: application.to_owned(),
+        is_declared: true,
+        now_ms,
+    };
+    match store.put_schedule(&new, Existing::Replace).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::Configuration(format!(
+            "the schedule `{}` belongs to another application of this database; give its workflow another name",
+            new.name
+        ))),
     }
 }
 

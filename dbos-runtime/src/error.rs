@@ -53,6 +53,18 @@ pub enum Error {
         /// The id that was asked for.
         workflow: String,
     },
+    /// No schedule has this name.
+    #[error("no schedule has the name `{schedule}`")]
+    NonExistentSchedule {
+        /// The name that was asked for.
+        schedule: String,
+    },
+    /// Another schedule has the name that one was to be created under.
+    #[error("there is another schedule `{schedule}`; delete it first, or use another name")]
+    ScheduleExists {
+        /// The name that is taken.
+        schedule: String,
+    },
     /// The workflow cannot be resumed, because somebody runs it or may run it.
     #[error(
         "workflow `{workflow}` is in the hands of executor `{executor}`, which is not known to be gone; \
@@ -256,6 +268,8 @@ impl Error {
                 | Self::NonExistentQueue { .. }
                 | Self::QueueExists { .. }
                 | Self::QueueInUse { .. }
+                | Self::NonExistentSchedule { .. }
+                | Self::ScheduleExists { .. }
         )
     }
 

@@ -53,6 +53,7 @@
 //! | [`#[step]`](macro@step) | a call whose outcome is recorded: retries, timeouts, any effect on the outside world. Calling it gives a [`StepCall`]. |
 //! | [`#[transaction]`](macro@transaction) | a step whose writes commit together with its record. Its first argument is the connection: [`Tx`], or one of sqlx. |
 //! | [`#[dbos::queue]`](macro@queue), on a `static` of type [`Queue`] | a queue that workflows wait in, with its limits: `call.enqueue(&QUEUE)` |
+//! | [`#[workflow(schedule = "0 */5 * * * *")]`](macro@workflow) | the same, started at each tick of a cron pattern with its [`Tick`] |
 //! | [`#[post_api("/path/:argument")]`](macro@post_api), [`get_api`](macro@get_api), … | an HTTP route, on a function of any kind |
 //! | [`#[dbos::main]`](macro@main) | the program: its settings, its command line, its server |
 //!
@@ -165,6 +166,7 @@ mod history;
 mod caller;
 mod config;
 mod queue;
+mod schedule;
 mod telemetry;
 mod clock;
 mod wakeup;
@@ -194,10 +196,12 @@ pub use failpoint::{Failpoints, Side};
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
 pub use management::{
-    CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, StartFrom,
+    CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, Schedule,
+    ScheduleFilter, StartFrom,
 };
 pub use message::{Send, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
+pub use schedule::{Late, Tick};
 pub use status::Status;
 pub use step::StepCall;
 pub use store::aggregates::{Group, Grouping};
@@ -205,6 +209,7 @@ pub use store::backend::Dialect;
 pub use store::connection::Isolation;
 pub use store::filter::WorkflowFilter;
 pub use store::queue_rows::QueueStatus;
+pub use store::schedules::ScheduleStatus;
 pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::versions::ApplicationVersion;
@@ -274,6 +279,7 @@ pub mod requirements {
         arguments::{Arguments, BodyExtractor, RawBody, RouteArgument, RouteExtractor},
         respond::{RouteError, RouteValue},
     };
+    pub use crate::schedule::takes_tick;
     pub use crate::step::connection;
 }
 
@@ -297,7 +303,8 @@ pub mod __private {
         route::{Route, RouteRequest},
     };
     pub use crate::registry::{
-        DeclaredQueue, Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions, function_name,
+        DeclaredQueue, DeclaredSchedule, Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions,
+        function_name,
     };
     pub use crate::select::Race;
     pub use crate::step::{Attempts, Step, StepOptions, TransactionOptions};

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::codec::{ArgsCodec, Encoded, WorkflowCodec};
 use crate::queue::Queue;
+use crate::schedule::Late;
 
 /// A workflow function: where it is, what it is called, and the hash of its code.
 #[derive(Debug)]
@@ -153,6 +154,41 @@ pub struct DeclaredQueue {
 }
 
 inventory::collect!(DeclaredQueue);
+
+/// The schedule of a workflow, as its attribute declares it.
+#[derive(Clone, Copy)]
+pub struct DeclaredSchedule {
+    /// What is started.
+    pub workflow: &'static dyn AnyWorkflow,
+    /// When.
+    pub cron: &'static str,
+    /// By which clocks.
+    pub timezone: Option<&'static str>,
+    /// What becomes of late ticks.
+    pub late: Late,
+}
+
+inventory::collect!(DeclaredSchedule);
+
+impl fmt::Debug for DeclaredSchedule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("DeclaredSchedule").field(self.workflow.function()).field(&self.cron).finish()
+    }
+}
+
+impl DeclaredSchedule {
+    /// Its name: that of the workflow.
+    pub(crate) fn name(&self) -> &'static str {
+        (self.workflow.function().name)()
+    }
+}
+
+/// The schedules of the program, in the order of their names.
+pub(crate) fn schedules() -> Vec<&'static DeclaredSchedule> {
+    let mut found: Vec<_> = inventory::iter::<DeclaredSchedule>.into_iter().collect();
+    found.sort_by_key(|declared| declared.name());
+    found
+}
 
 /// The queues of the program, in the order of their names.
 pub(crate) fn queues() -> Vec<&'static DeclaredQueue> {

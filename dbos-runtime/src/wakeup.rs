@@ -21,6 +21,8 @@ pub(crate) enum Fact {
     Delayed,
     /// A queue was made or deleted.
     Queues,
+    /// A schedule was made, or goes on.
+    Scheduled,
 }
 
 /// The waiters of one process, by fact. Clones share their waiters.

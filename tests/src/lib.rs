@@ -70,3 +70,7 @@ struct ManagementPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/changing-workflow-code.md")]
 struct ChangingCodePage;
+/// And of this one.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/schedules.md")]
+struct SchedulesPage;

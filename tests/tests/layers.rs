@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["registry"],
     &["store"],
     &["codec", "again", "history", "caller"],
-    &["config", "queue", "telemetry"],
+    &["config", "queue", "schedule", "telemetry"],
     &["clock", "wakeup", "failpoint"],
     &["id", "status", "platform"],
     &["error"],

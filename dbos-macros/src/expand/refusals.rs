@@ -150,7 +150,7 @@ fn options_are_checked() {
         (
             workflow as Expand,
             "nam = \"x\"",
-            "there is no option `nam`; there are `name = \"…\"`, `max_recovery_attempts = 100`, `timeout = \"1h\"`, `allow_nondeterminism`",
+            "there is no option `nam`; there are `name = \"…\"`, `max_recovery_attempts = 100`, `timeout = \"1h\"`, `schedule = \"0 */5 * * * *\"`, `timezone = \"Europe/Berlin\"`, `late = \"skip\"`, `allow_nondeterminism`",
         ),
         (workflow, "name = \"a\", name = \"b\"", "`name` is given twice; remove one"),
         (workflow, "name = 5", "`name` is a text in quotes"),
@@ -448,4 +448,29 @@ fn a_queue_is_a_static() {
     refused(queue, "", "fn f() {}", "`#[queue]` goes on a static: `static ORDERS: Queue = Queue::new(\"orders\");`");
     refused(queue, "", &queue_of.replace("static", "static mut"), "a queue does not change; remove `mut`");
     refused(queue, "concurrency = 2", queue_of, "there is no option `concurrency`; this attribute takes none");
+}
+
+#[test]
+fn schedules_make_sense() {
+    let refused = |args, item, message| refused(workflow, args, item, message);
+    let tick = "async fn f(tick: Tick) -> Result<()> { Ok(()) }";
+    refused(r#"schedule = "0 0 30 2 *""#, tick, "this never comes");
+    refused(
+        r#"schedule = "* * * *""#,
+        tick,
+        "this is no cron pattern (Invalid pattern: Pattern must have 5 or 6 fields when years are disallowed); write five \
+         fields, minute, hour, day, month, weekday, or six with seconds first",
+    );
+    refused(
+        r#"schedule = "@daily", timezone = "Europe/Bonn""#,
+        tick,
+        "there is no such time zone; write one as `\"Europe/Berlin\"`",
+    );
+    refused(r#"schedule = "@daily", late = "never""#, tick, "`late` is `\"skip\"`, `\"last\"` or `\"all\"`");
+    refused(r#"late = "all""#, tick, "`late` is about a schedule; add `schedule = \"0 */5 * * * *\"`");
+    refused(
+        r#"schedule = "@daily""#,
+        "async fn f() -> Result<()> { Ok(()) }",
+        "a scheduled workflow takes its tick and nothing else; write `(tick: dbos::Tick)`",
+    );
 }

@@ -1,7 +1,7 @@
 //! `#[workflow]`: a function that gives back a call, and a static definition by which a restarted
 //! process finds the body again.
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -9,7 +9,7 @@ use syn::{Result, ReturnType, Type};
 
 use super::codec::{codec, comparison};
 use super::route::{self, Callee, Routes};
-use crate::args::WorkflowArgs;
+use crate::args::{ScheduleArgs, WorkflowArgs};
 use crate::errors::Mistakes;
 use crate::function::argument::Argument;
 use crate::function::{Function, owner};
@@ -57,6 +57,12 @@ impl Workflow {
             mistakes.at(
                 &function.signature.ident,
                 "a workflow returns a `Result`, which is how it says that it was cancelled; write `-> dbos::Result<()>`",
+            );
+        }
+        if args.schedule.is_some() && arguments.len() != 1 {
+            mistakes.at(
+                &function.signature.ident,
+                "a scheduled workflow takes its tick and nothing else; write `(tick: dbos::Tick)`",
             );
         }
         let routes = Routes::check(declared, &arguments, &mut mistakes);
@@ -107,6 +113,7 @@ impl Workflow {
         // At the user's name, so that "future cannot be sent between threads" points there.
         let body = quote_spanned!(span=> ::std::boxed::Box::pin(__body(#(#names),*)));
         let inventory = private("inventory", span);
+        let schedule = self.schedule();
 
         quote! {
             static __WORKFLOW: #definition<(#(#types,)*), #output> = #definition::new(
@@ -117,7 +124,29 @@ impl Workflow {
                 |(#(#names,)*)| #body,
             );
             #inventory::submit! { #registered(&__WORKFLOW) }
+            #schedule
         }
+    }
+
+    /// The entry of its schedule, if it has one.
+    fn schedule(&self) -> Option<TokenStream> {
+        let ScheduleArgs { cron, timezone, late } = self.args.schedule.as_ref()?;
+        let Argument { ty, .. } = self.arguments.first()?;
+        let span = self.function.signature.ident.span();
+        let (inventory, declared) = (private("inventory", span), private("DeclaredSchedule", span));
+        let (policy, takes_tick) = (public("Late", span), requirement("takes_tick", ty.span()));
+        let timezone = match timezone {
+            Some(name) => quote!(::core::option::Option::Some(#name)),
+            None => quote!(::core::option::Option::None),
+        };
+        let late = late.clone().unwrap_or_else(|| Ident::new("Skip", span));
+        let check = quote_spanned!(ty.span()=> const _: () = #takes_tick::<#ty>(););
+        Some(quote! {
+            #check
+            #inventory::submit! {
+                #declared { workflow: &__WORKFLOW, cron: #cron, timezone: #timezone, late: #policy::#late }
+            }
+        })
     }
 
     /// Where the function stands, what it is called, and the hash of its code.

@@ -9,6 +9,7 @@ use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Application;
 use super::queue::QueueFlags;
+use super::schedule::ScheduleFlags;
 use super::settings::{KEYS, Key, Settings};
 use super::workflow::WorkflowFlags;
 
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Workflow(WorkflowFlags),
     /// Look at queues in the database, pause and resume them
     Queue(QueueFlags),
+    /// Look at schedules in the database, pause, resume, trigger and backfill them
+    Schedule(ScheduleFlags),
 }
 
 /// The flags, which every command takes.
@@ -156,6 +159,8 @@ mod tests {
             "shop workflow list --limit 0",
             "shop workflow list --status PAUSED",
             "shop workflow list --since yesterday",
+            "shop schedule trigger",
+            "shop schedule backfill nightly",
         ] {
             assert!(read(words).is_none(), "{words}");
         }

@@ -5,6 +5,7 @@ mod command;
 mod listing;
 mod logging;
 mod queue;
+mod schedule;
 mod settings;
 mod shutdown;
 mod start;
@@ -118,6 +119,7 @@ fn obey(command: Command, application: &Application, flags: &Flags, settings: Se
         Command::Functions => listing::functions(),
         Command::Workflow(flags) => workflow::run(&settings, flags),
         Command::Queue(flags) => queue::run(&settings, flags),
+        Command::Schedule(flags) => schedule::run(&settings, flags),
         Command::Config { json } => {
             settings::print(&settings, json);
             Ok(ExitCode::SUCCESS)
@@ -143,7 +145,9 @@ fn prepare(application: &Application, flags: &Flags) -> crate::Result<Settings> 
 
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::NonExistentWorkflow { .. } | Error::NonExistentQueue { .. } => NOT_DONE,
+        Error::NonExistentWorkflow { .. } | Error::NonExistentQueue { .. } | Error::NonExistentSchedule { .. } => {
+            NOT_DONE
+        }
         // A supervised program that had already run once may find its database back on the next try.
         Error::Database { .. } if supervise::restarts() > 0 => NOT_DONE,
         _ => UNUSABLE,

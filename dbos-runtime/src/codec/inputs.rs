@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Comparison, Probe, check_size, decode_value, reason, strict};
+use crate::schedule::is_tick;
 
 /// A type that can be the argument of a workflow.
 ///
@@ -135,7 +136,11 @@ macro_rules! args_codec {
             #[allow(unused_mut, clippy::unused_unit, reason = "the empty tuple has no arguments")]
             fn decode(&self, inputs: &str) -> Result<($($ty,)*), String> {
                 let names: &[&str] = &[$(self.$index.name),*];
+                let ticks: &[bool] = &[$(is_tick::<$ty>()),*];
                 let mut given = Given::parse(inputs)?;
+                if let Some(tick) = given.in_two_parts().filter(|_| ticks == [true]) {
+                    return self.decode(&tick);
+                }
                 given.check_count(names)?;
                 let args = ($(self.$index.read($index, &mut given)?,)*);
                 given.check_names(names)?;
@@ -192,6 +197,13 @@ impl<'a> Given<'a> {
             _ => return Err("the arguments cannot be read: they are neither a list nor an object".to_owned()),
         };
         Ok(Self { positional: positional.unwrap_or_default(), named: named.unwrap_or_default() })
+    }
+
+    /// Two arguments as the one that a [`Tick`](crate::Tick) is: every DBOS library starts what is scheduled with
+    /// the instant and the context.
+    fn in_two_parts(&self) -> Option<String> {
+        let [instant, context] = self.positional[..] else { return None };
+        Some(format!(r#"[{{"scheduled_at":{instant},"context":{context}}}]"#))
     }
 
     /// Refuses more arguments than there are places.

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Debug};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -8,6 +9,7 @@ use super::inputs::ArgCodec;
 use super::nameless::*;
 use super::*;
 use crate::error::Error;
+use crate::schedule::Tick;
 
 /// The codec the macros would choose for a type.
 macro_rules! codec {
@@ -578,6 +580,20 @@ mod arguments {
         }
         for stored in ["null", "[]", r#"{"positionalArgs":[],"namedArgs":{}}"#, r#"{"args":[]}"#] {
             assert_eq!(codec_of!().decode(stored), Ok(()), "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_tick_is_read_from_one_argument_or_two() {
+        let tick: (ArgCodec<Tick<u8>>,) = codec_of!("tick": Tick<u8>);
+        let expected = Ok((Tick::new(SystemTime::UNIX_EPOCH, 7),));
+        for stored in [
+            r#"{"positionalArgs":["1970-01-01T00:00:00.000Z",7],"namedArgs":{}}"#,
+            r#"{"args":["1970-01-01T00:00:00+00:00",7],"kwargs":{}}"#,
+            r#"["1970-01-01T00:00:00.000Z",7]"#,
+            &tick.encode(expected.as_ref().unwrap()).unwrap(),
+        ] {
+            assert_eq!(tick.decode(stored), expected, "{stored}");
         }
     }
 

@@ -128,12 +128,15 @@ impl From<Error> for HttpError {
     fn from(error: Error) -> Self {
         match &error {
             Error::InvalidKey { .. } => Self::new(400, error.to_string()),
-            Error::NonExistentWorkflow { .. } | Error::NonExistentQueue { .. } => Self::new(404, error.to_string()),
+            Error::NonExistentWorkflow { .. } | Error::NonExistentQueue { .. } | Error::NonExistentSchedule { .. } => {
+                Self::new(404, error.to_string())
+            }
             Error::ConflictingWorkflow { .. }
             | Error::AlreadyStarted { .. }
             | Error::Deduplicated { .. }
             | Error::QueueExists { .. }
             | Error::QueueInUse { .. }
+            | Error::ScheduleExists { .. }
             | Error::StillRunning { .. }
             | Error::NotEnded { .. } => Self::new(409, error.to_string()),
             Error::KeyReused { .. } => Self::new(422, error.to_string()),

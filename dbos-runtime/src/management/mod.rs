@@ -20,6 +20,7 @@ mod retention;
 mod rewind;
 mod start_from;
 mod versions;
+mod schedules;
 
 use std::sync::Arc;
 
@@ -56,6 +57,11 @@ pub(crate) use resume::resume_workflow;
 pub(crate) use retention::garbage_collect;
 pub use rewind::RewindWorkflow;
 pub(crate) use rewind::rewind_workflow;
+pub use schedules::{Schedule, ScheduleFilter};
+pub(crate) use schedules::{
+    backfill_schedule, create_schedule, delete_schedule, get_schedule, list_schedules, pause_schedule, resume_schedule,
+    trigger_schedule,
+};
 pub(crate) use start_from::Rerun;
 pub use start_from::StartFrom;
 pub(crate) use versions::{list_versions, set_latest_version};

@@ -8,3 +8,4 @@ pub(crate) mod listener;
 pub(crate) mod queues;
 pub(crate) mod recovery;
 pub(crate) mod retention;
+pub(crate) mod schedules;

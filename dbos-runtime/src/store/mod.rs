@@ -33,6 +33,7 @@ mod plans;
 pub(crate) mod queue_rows;
 pub(crate) mod queues;
 mod retention;
+pub(crate) mod schedules;
 pub(crate) mod starts;
 pub(crate) mod steps;
 pub(crate) mod versions;

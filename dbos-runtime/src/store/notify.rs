@@ -79,8 +79,8 @@ type News = (Channel, String);
 
 fn news(fact: &Fact) -> Option<News> {
     match fact {
-        // The first is the trigger's task; by the time the second is due, whoever lives has looked.
-        Fact::Message { .. } | Fact::Delayed => None,
+        // The first is the trigger's task; by the time the others are due, whoever lives has looked.
+        Fact::Message { .. } | Fact::Delayed | Fact::Scheduled => None,
         Fact::Event { workflow, key } => Some((Channel::Events, format!("{workflow}::{key}"))),
         Fact::Ended { workflow } => Some((Channel::Workflows, workflow.clone())),
         Fact::Enqueued { queue } => Some((Channel::Queues, queue.clone())),

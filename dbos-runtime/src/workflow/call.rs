@@ -172,12 +172,22 @@ impl<R: 'static> WorkflowCall<R> {
         Start { request, codec: self.codec, place: PhantomData }
     }
 
+    /// The workflow that would run. Nothing does.
+    pub(crate) fn into_workflow(mut self) -> &'static dyn AnyWorkflow {
+        self.give_back();
+        self.request.take().expect("a call is used once").workflow
+    }
+
     /// Runs the function alone: no row, no recovery, steps run unrecorded unless in a workflow.
     pub fn plain(mut self) -> BoxFuture<'static, R> {
+        self.give_back();
+        self.body.take().expect("a call is used once")
+    }
+
+    fn give_back(&self) {
         for point in self.awaited.iter().chain(self.request.iter().filter_map(|request| request.child.as_ref())) {
             point.run.give_back(point.step);
         }
-        self.body.take().expect("a call is used once")
     }
 }
 

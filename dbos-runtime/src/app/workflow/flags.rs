@@ -261,13 +261,13 @@ pub(super) struct ListFlags {
 
 /// A time as people say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Instant {
+pub(in crate::app) enum Instant {
     At(i64),
     Ago(i64),
 }
 
 impl Instant {
-    pub(super) fn before(self, now_ms: i64) -> i64 {
+    pub(in crate::app) fn before(self, now_ms: i64) -> i64 {
         match self {
             Self::At(instant_ms) => instant_ms,
             Self::Ago(ms) => now_ms.saturating_sub(ms),
@@ -319,7 +319,7 @@ fn attribute(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
 }
 
-pub(super) fn instant(text: &str) -> Result<Instant, String> {
+pub(in crate::app) fn instant(text: &str) -> Result<Instant, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(Instant::At(time.as_millisecond()));
     }

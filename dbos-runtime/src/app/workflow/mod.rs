@@ -2,7 +2,7 @@
 //! database: they run no workflow, recover none, and change no table.
 
 mod change;
-mod flags;
+pub(super) mod flags;
 mod stats;
 pub(super) mod table;
 mod verify;

@@ -168,7 +168,7 @@ fn short(text: &str) -> String {
     }
 }
 
-fn time(instant_ms: Option<i64>) -> String {
+pub(in crate::app) fn time(instant_ms: Option<i64>) -> String {
     let time = instant_ms.map(Timestamp::from_millisecond);
     match time {
         Some(Ok(time)) => format!("{time:.3}"),

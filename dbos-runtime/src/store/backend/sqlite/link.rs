@@ -108,11 +108,12 @@ fn no_array(length: usize) -> BoxDynError {
 }
 
 /// How statements that serve both databases lock rows.
-const ROW_LOCKS: [&str; 4] = [
+const ROW_LOCKS: [&str; 5] = [
     "FOR NO KEY UPDATE OF candidate SKIP LOCKED",
     "FOR NO KEY UPDATE OF candidate",
     "FOR KEY SHARE",
     "FOR UPDATE OF queue",
+    "FOR UPDATE OF schedule",
 ];
 
 /// The text as SQLite understands it: it has no schemas, so `dbos.` falls away and our own schema
