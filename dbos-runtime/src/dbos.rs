@@ -252,6 +252,18 @@ impl DBOS {
         management::cancel_workflow(workflow_id.into())
     }
 
+    /// Cancels all workflows of the application that were started before `instant` and have not ended, but for the one
+    /// that asks; gives their ids, the oldest first. In a workflow it is a step; a crash in the midst of it cancels the
+    /// rest afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn cancel_started_before(instant: SystemTime) -> StepCall<'static, Result<Vec<String>>> {
+        management::cancel_started_before(instant)
+    }
+
     /// Lets a workflow go on after its last recorded step, here or in any live program with its code:
     /// one that was cancelled, was set aside, or waits for its delay. One of a queue goes back into it,
     /// and into its partition, unless [`into_queue`](ResumeWorkflow::into_queue) says otherwise. Its

@@ -215,7 +215,7 @@ pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::versions::ApplicationVersion;
 pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
-pub use workflow::{AtOnce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
+pub use workflow::{AtOnce, Debounce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
 
@@ -279,7 +279,7 @@ pub mod requirements {
         arguments::{Arguments, BodyExtractor, RawBody, RouteArgument, RouteExtractor},
         respond::{RouteError, RouteValue},
     };
-    pub use crate::schedule::takes_tick;
+    pub use crate::schedule::{IsTick, takes_tick};
     pub use crate::step::connection;
 }
 

@@ -3,12 +3,20 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::future::IntoFuture;
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
 use super::{Change, Manager, nobody};
+use crate::clock::millis;
+use crate::context::current_run;
 use crate::error::Result;
-use crate::step::Question;
+use crate::status::Status;
+use crate::step::{Question, StepCall};
+use crate::store::listing::WorkflowFilter;
+
+/// How many workflows are looked at together.
+const PAGE: u32 = 1000;
 
 /// How far a cancellation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +41,30 @@ impl Manager {
             return Ok(Change::Made { descendants });
         }
         Ok(Change::Ended { status: self.workflow(workflow).await?.status, descendants })
+    }
+
+    /// Cancels all workflows of `application` that were started before an instant and have not ended, but for
+    /// `caller`; gives them, the oldest first.
+    pub(crate) async fn cancel_started_before(
+        &self,
+        application: &str,
+        instant_ms: i64,
+        caller: Option<&str>,
+    ) -> Result<Vec<String>> {
+        let open = [Status::Pending, Status::Enqueued, Status::Delayed];
+        let filter = WorkflowFilter::new().application_name(application).created_before_ms(instant_ms);
+        let filter = open.into_iter().fold(filter, WorkflowFilter::status).oldest_first().limit(PAGE);
+        let mut cancelled = Vec::new();
+        let mut page = self.store().list_workflows(&filter).await?;
+        while let Some(last) = page.last().cloned() {
+            for workflow in page.into_iter().filter(|workflow| Some(workflow.workflow_id.as_str()) != caller) {
+                if self.cancel_one(&workflow.workflow_id, self.now_ms().await?).await? == Some(true) {
+                    cancelled.push(workflow.workflow_id);
+                }
+            }
+            page = self.store().list_workflows(&filter.clone().after(&last)).await?;
+        }
+        Ok(cancelled)
     }
 
     /// `None` if there is no such workflow, else whether this cancelled it.
@@ -79,6 +111,17 @@ pub struct CancelWorkflow {
 #[track_caller]
 pub(crate) fn cancel_workflow(workflow: String) -> CancelWorkflow {
     CancelWorkflow { workflow, reach: Reach::Itself, question: Question::here("DBOS.cancelWorkflow") }
+}
+
+#[track_caller]
+pub(crate) fn cancel_started_before(instant: SystemTime) -> StepCall<'static, Result<Vec<String>>> {
+    let question = Question::here("DBOS.cancelStartedBefore");
+    let caller = current_run().map(|run| run.workflow.clone());
+    let instant_ms = millis(instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+    StepCall::operation(question.answer(move |executor| async move {
+        let application = executor.application.clone();
+        Manager::Engine(executor).cancel_started_before(&application, instant_ms, caller.as_deref()).await
+    }))
 }
 
 impl CancelWorkflow {

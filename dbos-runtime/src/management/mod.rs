@@ -39,7 +39,7 @@ use crate::wakeup::Fact;
 pub(crate) use aggregates::{count_steps, count_workflows};
 pub(crate) use attributes::{set_priority, update_attributes};
 pub use cancel::CancelWorkflow;
-pub(crate) use cancel::{Reach, cancel_workflow};
+pub(crate) use cancel::{Reach, cancel_started_before, cancel_workflow};
 pub use delete::DeleteWorkflow;
 pub(crate) use delete::delete_workflow;
 pub(crate) use details::{Details, Payload};

@@ -18,6 +18,7 @@ pub(crate) mod archive;
 pub(crate) mod attributes;
 pub(crate) mod bulk;
 pub(crate) mod checkpoints;
+pub(crate) mod debounce;
 mod delays;
 pub(crate) mod deletion;
 pub(crate) mod events;

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::debounce::{DEBOUNCE, Debounce};
 use super::handle::WorkflowHandle;
 use super::{result, start};
 use crate::checkpoint::Point;
@@ -162,6 +163,35 @@ impl<R: 'static> WorkflowCall<R> {
         };
         self.set(|request| request.queued = Some(queued));
         self.into_start()
+    }
+
+    /// Runs the last of many calls with one `key`, once none has come for `delay`: each puts the workflow off and
+    /// replaces its arguments, whichever process it comes from. In a workflow it is a step.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dbos::{Result, workflow};
+    /// #[workflow]
+    /// async fn index(document: u64, text: String) -> Result<()> {
+    ///     Ok(())
+    /// }
+    ///
+    /// # async fn typed() -> Result<()> {
+    /// let call = index(7, "so far".to_owned());
+    /// call.debounce("document-7", Duration::from_secs(5)).at_most(Duration::from_secs(60)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn debounce(mut self, key: impl Into<String>, delay: Duration) -> Debounce<R> {
+        self.give_back();
+        let request = self.request.take().expect("a call is used once");
+        let location = Location::caller();
+        let point = match place() {
+            Place::Workflow(run) => Some(Point::take(run, DEBOUNCE, location)),
+            Place::Step(_) | Place::Outside => None,
+        };
+        Debounce::new(request, self.codec, point, key.into(), delay)
     }
 
     fn into_start<P>(mut self) -> Start<R, P> {

@@ -19,6 +19,7 @@
 
 mod bulk;
 mod call;
+mod debounce;
 mod foreign;
 mod handle;
 mod rehearse;
@@ -29,6 +30,7 @@ mod start;
 pub use bulk::EnqueueAll;
 pub(crate) use bulk::enqueue_all;
 pub use call::{AtOnce, InQueue, Start, WorkflowCall};
+pub use debounce::Debounce;
 pub use handle::WorkflowHandle;
 pub(crate) use rehearse::{Ending, Recording, rehearse};
 pub(crate) use run::{Execution, spawn};

@@ -9,6 +9,8 @@ mod app;
 
 mod children;
 mod crashes;
+mod cancelling;
+mod debounce;
 mod declared;
 mod fairness;
 mod limits;
@@ -38,5 +40,7 @@ fn main() -> ExitCode {
         children::CASES,
         crashes::CASES,
         processes::CASES,
+        debounce::CASES,
+        cancelling::CASES,
     ])
 }

@@ -11,6 +11,7 @@ behaviours! { terminal:
     what_a_terminal_resumes_goes_on_in_a_program_that_runs,
     what_a_terminal_resumes_waits_for_the_next_program,
     a_list_takes_nothing_over,
+    a_terminal_cancels_what_was_started_before_a_time,
     a_terminal_creates_no_tables,
     a_terminal_refuses_tables_that_are_too_old,
     a_terminal_creates_no_database on postgres,
@@ -58,6 +59,20 @@ async fn what_a_terminal_resumes_goes_on_in_a_program_that_runs(database: Databa
     assert_eq!(place.database.query(STATUSES).await, [row("w-1", "SUCCESS"), row("w-2", "CANCELLED")]);
     assert_eq!(place.times("set-out"), 2, "a recorded step does not run again");
     assert_eq!(place.database.count("SELECT count(*) FROM passed").await, 1);
+}
+
+async fn a_terminal_cancels_what_was_started_before_a_time(database: Database) {
+    let place = Place::new(database).await;
+    let url = place.database.url();
+    let _program = place.launch("one", LEASE).await;
+    place.ask("one", "w-1");
+    place.until_times("at-gate", 1).await;
+
+    assert_eq!(workflow(url, &["cancel-before", "1h"]).await, (Some(0), vec![String::new()]));
+    let cancelled = workflow(url, &["cancel-before", "0s", "--json"]).await;
+
+    assert_eq!(cancelled.1.concat().split_whitespace().collect::<String>(), r#"["w-1"]"#);
+    assert_eq!(place.database.query(STATUSES).await, [row("w-1", "CANCELLED")]);
 }
 
 async fn what_a_terminal_resumes_waits_for_the_next_program(database: Database) {

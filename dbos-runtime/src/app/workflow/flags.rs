@@ -46,6 +46,12 @@ pub(super) enum Command {
         #[arg(long)]
         children: bool,
     },
+    /// Cancel all workflows of the application that were started before a time and have not ended
+    CancelBefore {
+        /// The time: 2h, 7d, or 2026-11-22T08:00:00Z
+        #[arg(value_name = "TIME", value_parser = instant)]
+        instant: Instant,
+    },
     /// Print everything recorded of workflows, for `verify --file` and for tests
     Export {
         /// Their ids

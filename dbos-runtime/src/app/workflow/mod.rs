@@ -94,6 +94,11 @@ async fn obey(manager: &Manager, application: &str, flags: WorkflowFlags) -> Res
         Command::Cancel { workflow_ids, children } => {
             return Ok(change::all(manager, &Verb::Cancel(reach(children)), workflow_ids, json).await);
         }
+        Command::CancelBefore { instant } => {
+            let instant_ms = instant.before(patiently(manager.now_ms()).await?);
+            let cancelled = manager.cancel_started_before(application, instant_ms, None).await?;
+            show(json, &cancelled, || table::cancelled(&cancelled));
+        }
         Command::Resume { workflow_ids } => {
             return Ok(change::all(manager, &Verb::Resume, workflow_ids, json).await);
         }

@@ -119,6 +119,11 @@ pub(super) fn steps(steps: &[StepStatus]) -> String {
     lines(&table)
 }
 
+/// A line for each workflow that was cancelled.
+pub(super) fn cancelled(workflows: &[String]) -> String {
+    workflows.iter().map(|workflow| format!("{}: cancelled", plain(workflow))).collect::<Vec<_>>().join("\n")
+}
+
 /// A line for each workflow that fits, and for each place where one does not.
 pub(super) fn replayed(workflows: &[Replayed]) -> String {
     let lines = workflows.iter().flat_map(|workflow| {
