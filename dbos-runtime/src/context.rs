@@ -18,6 +18,9 @@ use crate::store::checkpoints::Effect;
 use crate::store::steps::{History, RecordedStep};
 use crate::telemetry;
 
+/// The name of the last step of what came before, in a workflow that goes on as new.
+pub(crate) const CONTINUE_AS_NEW: &str = "DBOS.continueAsNew";
+
 tokio::task_local! {
     static ENGINE: Arc<Executor>;
     static RUN: Arc<Run>;
@@ -32,6 +35,8 @@ static LAUNCHED: RwLock<Option<Arc<Executor>>> = RwLock::new(None);
 pub(crate) struct Run {
     pub(crate) executor: Arc<Executor>,
     pub(crate) workflow: String,
+    /// Its function.
+    pub(crate) name: &'static str,
     pub(crate) owner: String,
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) provenance: Provenance,
@@ -51,6 +56,7 @@ pub(crate) struct Run {
 #[derive(Debug, Default)]
 pub(crate) struct Beginning {
     pub(crate) workflow: String,
+    pub(crate) name: &'static str,
     pub(crate) owner: String,
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) provenance: Provenance,
@@ -64,16 +70,17 @@ impl Run {
         signal: Arc<SignalSlot>,
         activity: Arc<Activity>,
     ) -> Arc<Self> {
-        let Beginning { workflow, owner, deadline_ms, provenance, history } = beginning;
+        let Beginning { workflow, name, owner, deadline_ms, provenance, history } = beginning;
         Arc::new(Self {
             executor,
             workflow,
+            name,
             owner,
             deadline_ms,
             provenance,
             signal,
             activity,
-            next_step: AtomicU32::new(1),
+            next_step: AtomicU32::new(first_step(&history)),
             history: Mutex::new(history),
             rehearsal: None,
             latest_call: Mutex::default(),
@@ -81,15 +88,28 @@ impl Run {
         })
     }
 
+    /// The same execution, after another history.
+    pub(crate) fn anew(&self, history: History) -> Arc<Self> {
+        let beginning = Beginning {
+            workflow: self.workflow.clone(),
+            name: self.name,
+            owner: self.owner.clone(),
+            deadline_ms: self.deadline_ms,
+            provenance: self.provenance.clone(),
+            history,
+        };
+        Self::new(Arc::clone(&self.executor), beginning, Arc::clone(&self.signal), Arc::clone(&self.activity))
+    }
+
     /// One that goes through what is recorded, and does nothing.
     pub(crate) fn rehearsing(
         executor: Arc<Executor>,
-        workflow: String,
+        beginning: Beginning,
         signal: Arc<SignalSlot>,
         rehearsal: Rehearsal,
     ) -> Arc<Self> {
         let activity = executor.clock.activity();
-        let run = Self::new(executor, Beginning { workflow, ..Beginning::default() }, signal, activity);
+        let run = Self::new(executor, beginning, signal, activity);
         Arc::new(Self { rehearsal: Some(rehearsal), ..Arc::into_inner(run).expect("just made") })
     }
 
@@ -188,6 +208,13 @@ impl Run {
         self.raise(signal);
         std::future::pending().await
     }
+}
+
+/// The id of the first step: ids go on counting when a workflow goes on as new, so that no child and no key for the
+/// outside world comes twice.
+fn first_step(history: &History) -> u32 {
+    let last = history.iter().filter(|(_, recorded)| recorded.name == CONTINUE_AS_NEW).map(|(step, _)| *step).max();
+    last.map_or(1, |last| last + 1)
 }
 
 /// The step whose body runs.

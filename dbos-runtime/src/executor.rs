@@ -35,6 +35,8 @@ pub(crate) enum Signal {
     Damaged(Error),
     /// The run cannot go on and never will: this is its outcome.
     Failed(Error),
+    /// It goes on with other arguments, after the step that says so.
+    Continued { inputs: String, step: u32 },
     /// The engine closes; the row goes to whoever comes next.
     ShutDown,
 }
@@ -49,7 +51,7 @@ pub(crate) enum Closing {
     Crash,
 }
 
-/// Where a run is told to stop. The first signal counts.
+/// Where a run is told to stop. The first signal counts, but for going on.
 #[derive(Debug, Default)]
 pub(crate) struct SignalSlot {
     signal: Mutex<Option<Signal>>,
@@ -58,8 +60,18 @@ pub(crate) struct SignalSlot {
 
 impl SignalSlot {
     pub(crate) fn raise(&self, signal: Signal) {
-        self.signal.lock().expect("no panic while held").get_or_insert(signal);
+        let mut raised = self.signal.lock().expect("no panic while held");
+        if matches!(*raised, None | Some(Signal::Continued { .. })) {
+            *raised = Some(signal);
+        }
+        drop(raised);
         self.raised.notify_one();
+    }
+
+    /// Lets the run go on that said so, unless it has been told to stop meanwhile.
+    pub(crate) fn go_on(&self) {
+        let mut raised = self.signal.lock().expect("no panic while held");
+        raised.take_if(|signal| matches!(signal, Signal::Continued { .. }));
     }
 
     pub(crate) fn is_raised(&self) -> bool {

@@ -215,7 +215,7 @@ pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::versions::ApplicationVersion;
 pub use store::workflow_row::WorkflowStatus;
 pub use tracing;
-pub use workflow::{AtOnce, Debounce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
+pub use workflow::{AtOnce, ContinueAsNew, Debounce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 pub use dbos_macros::*;
 

@@ -74,3 +74,8 @@ struct ChangingCodePage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/schedules.md")]
 struct SchedulesPage;
+
+/// And of this one.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/endless-workflows.md")]
+struct EndlessPage;

@@ -18,6 +18,7 @@ pub(crate) mod archive;
 pub(crate) mod attributes;
 pub(crate) mod bulk;
 pub(crate) mod checkpoints;
+mod continued;
 pub(crate) mod debounce;
 mod delays;
 pub(crate) mod deletion;

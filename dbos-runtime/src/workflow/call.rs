@@ -13,12 +13,13 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::continued::ContinueAsNew;
 use super::debounce::{DEBOUNCE, Debounce};
 use super::handle::WorkflowHandle;
 use super::{result, start};
 use crate::checkpoint::Point;
 use crate::codec::{WorkflowCodec, read_attributes};
-use crate::context::{Place, at_work, durable, note_durable_poll, place};
+use crate::context::{CONTINUE_AS_NEW, Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::id::{IdReuse, IntoWorkflowId};
 use crate::queue::{Deduplication, QueueName};
@@ -165,6 +166,48 @@ impl<R: 'static> WorkflowCall<R> {
         self.into_start()
     }
 
+    /// Lets the running workflow go on as this call of the same function: under its id, with these arguments, and with
+    /// nothing recorded of what was before. For workflows without end, whose history would grow for ever. Does not
+    /// return, unless it is called outside a workflow, for another function or with what cannot be stored.
+    ///
+    /// Messages that were not received and events stay, a deadline holds, and the count of recoveries begins anew.
+    /// Step ids go on counting.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dbos::{DBOS, Result, step, workflow};
+    /// #[step]
+    /// async fn look(page: u64) -> Result<u64> {
+    ///     Ok(page + 1)
+    /// }
+    ///
+    /// #[workflow]
+    /// async fn watch(mut page: u64) -> Result<()> {
+    ///     for _ in 0..100 {
+    ///         page = look(page).await?;
+    ///         DBOS::sleep(Duration::from_secs(60)).await;
+    ///     }
+    ///     watch(page).continue_as_new().await
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn continue_as_new(mut self) -> ContinueAsNew<R> {
+        let (request, point) = self.retaken(CONTINUE_AS_NEW);
+        ContinueAsNew::new(request, self.codec, point)
+    }
+
+    /// The request, and instead of the steps of a child the step `name`, if this stands in a workflow.
+    #[track_caller]
+    fn retaken(&mut self, name: &'static str) -> (Request, Option<Point>) {
+        self.give_back();
+        let request = self.request.take().expect("a call is used once");
+        let point = match place() {
+            Place::Workflow(run) => Some(Point::take(run, name, Location::caller())),
+            Place::Step(_) | Place::Outside => None,
+        };
+        (request, point)
+    }
+
     /// Runs the last of many calls with one `key`, once none has come for `delay`: each puts the workflow off and
     /// replaces its arguments, whichever process it comes from. In a workflow it is a step.
     ///
@@ -184,13 +227,7 @@ impl<R: 'static> WorkflowCall<R> {
     /// ```
     #[track_caller]
     pub fn debounce(mut self, key: impl Into<String>, delay: Duration) -> Debounce<R> {
-        self.give_back();
-        let request = self.request.take().expect("a call is used once");
-        let location = Location::caller();
-        let point = match place() {
-            Place::Workflow(run) => Some(Point::take(run, DEBOUNCE, location)),
-            Place::Step(_) | Place::Outside => None,
-        };
+        let (request, point) = self.retaken(DEBOUNCE);
         Debounce::new(request, self.codec, point, key.into(), delay)
     }
 

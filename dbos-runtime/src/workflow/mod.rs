@@ -19,6 +19,7 @@
 
 mod bulk;
 mod call;
+mod continued;
 mod debounce;
 mod foreign;
 mod handle;
@@ -30,6 +31,7 @@ mod start;
 pub use bulk::EnqueueAll;
 pub(crate) use bulk::enqueue_all;
 pub use call::{AtOnce, InQueue, Start, WorkflowCall};
+pub use continued::ContinueAsNew;
 pub use debounce::Debounce;
 pub use handle::WorkflowHandle;
 pub(crate) use rehearse::{Ending, Recording, rehearse};

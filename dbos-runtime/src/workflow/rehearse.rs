@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::run::{End, body_end, remember_panics};
 use crate::codec::{Encoded, engine_error};
-use crate::context::{Run, in_run};
+use crate::context::{Beginning, CONTINUE_AS_NEW, Run, in_run};
 use crate::error::Error;
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
@@ -59,7 +59,11 @@ pub(crate) async fn rehearse(
 ) -> Rehearsed {
     let Recording { workflow, inputs, history, is_open } = recording;
     let signal = Arc::<SignalSlot>::default();
-    let run = Run::rehearsing(Arc::clone(executor), workflow, Arc::clone(&signal), Rehearsal::new(history));
+    let record = history.iter().filter(|(_, recorded)| recorded.name != CONTINUE_AS_NEW);
+    let rehearsal = Rehearsal::new(record.map(|(step, recorded)| (*step, recorded.clone())).collect());
+    let name = (definition.function().name)();
+    let beginning = Beginning { workflow, name, history, ..Beginning::default() };
+    let run = Run::rehearsing(Arc::clone(executor), beginning, Arc::clone(&signal), rehearsal);
     remember_panics();
     let ending = match definition.run(&inputs) {
         Err(reason) => Ending::Unusable(Error::Unreadable { what: "the arguments of the workflow".to_owned(), reason }),
@@ -86,7 +90,11 @@ fn ending(signal: Signal) -> Ending {
         Signal::Diverged(error) => Ending::Diverged(error),
         Signal::Failed(error @ (Error::Unreadable { .. } | Error::Unstorable { .. })) => Ending::Unusable(error),
         Signal::Failed(error) => Ending::Ended(engine_error(&error)),
-        Signal::Cancelled | Signal::LostOwnership | Signal::Damaged(_) | Signal::ShutDown => Ending::Beyond,
+        Signal::Cancelled
+        | Signal::LostOwnership
+        | Signal::Damaged(_)
+        | Signal::Continued { .. }
+        | Signal::ShutDown => Ending::Beyond,
     }
 }
 

@@ -14,14 +14,14 @@ use super::foreign::reporting_foreign_waits;
 use crate::caller::Provenance;
 use crate::clock::Activity;
 use crate::codec::{Encoded, engine_error};
-use crate::context::{Beginning, Run, in_run};
+use crate::context::{Beginning, CONTINUE_AS_NEW, Run, in_run};
 use crate::error::Error;
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
 use crate::status::Status;
 use crate::store::is_damage;
 use crate::store::outcomes::Ended;
-use crate::store::steps::History;
+use crate::store::steps::{History, RecordedStep};
 use crate::store::workflows::WorkflowOutcome;
 use crate::telemetry;
 use crate::wakeup::Fact;
@@ -77,30 +77,28 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
     let span = telemetry::workflow(&execution.workflow, name, execution.provenance.trace_id());
     let beginning = Beginning {
         workflow: execution.workflow.clone(),
+        name,
         owner: execution.owner.clone(),
         deadline_ms: execution.deadline_ms,
         provenance: execution.provenance,
         history: execution.history,
     };
-    let run = Run::new(Arc::clone(executor), beginning, Arc::clone(&signal), Arc::clone(&activity));
+    let mut run = Run::new(Arc::clone(executor), beginning, Arc::clone(&signal), Arc::clone(&activity));
     remember_panics();
-    let (definition, inputs) = (execution.definition, execution.inputs);
+    let (definition, mut inputs) = (execution.definition, execution.inputs);
     // Boxed, like all that a waiting run does not need: a future takes the room of the largest that it awaits, and what
     // hands it on takes that once more.
     let task = Box::pin(async move {
-        let stopped = async { End::Stopped(signal.wait().await) };
-        let end = match definition.run(&inputs) {
-            Err(reason) => unreadable_inputs(reason),
-            Ok(body) => {
-                tokio::select! {
-                    biased;
-                    end = stopped => end,
-                    () = run.executor.clock.reach(run.deadline_ms) => End::TimedOut,
-                    end = in_run(Arc::clone(&run), watched(&run, definition, body_end(body))) => end,
+        loop {
+            match run_to_its_end(&run, definition, inputs, &signal).await {
+                End::Stopped(Signal::Continued { inputs: next, step }) => {
+                    inputs = next;
+                    run = run.anew(History::from([(step, going_on())]));
+                    signal.go_on();
                 }
+                end => return Box::pin(finish(&run, end)).await,
             }
-        };
-        Box::pin(finish(&run, end)).await;
+        }
     });
     let under_way = UnderWay { executor: Arc::clone(executor), workflow: execution.workflow, queue: execution.queue };
     let until_crash = async move {
@@ -111,6 +109,30 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
         }
     };
     tokio::spawn(activity.watch(until_crash).instrument(span));
+}
+
+async fn run_to_its_end(
+    run: &Arc<Run>,
+    definition: &'static dyn AnyWorkflow,
+    inputs: String,
+    signal: &SignalSlot,
+) -> End {
+    let body = match definition.run(&inputs) {
+        Ok(body) => body,
+        Err(reason) => return unreadable_inputs(reason),
+    };
+    drop(inputs);
+    tokio::select! {
+        biased;
+        signal = signal.wait() => End::Stopped(signal),
+        () = run.executor.clock.reach(run.deadline_ms) => End::TimedOut,
+        end = in_run(Arc::clone(run), watched(run, definition, body_end(body))) => end,
+    }
+}
+
+/// What is left of the time before a workflow went on as new.
+fn going_on() -> RecordedStep {
+    RecordedStep { name: CONTINUE_AS_NEW.to_owned(), output: None, error: None, child: None }
 }
 
 /// The place of a run among those of its engine, given up however the run ends.
@@ -172,6 +194,7 @@ async fn finish(run: &Run, end: End) {
         End::Stopped(Signal::Cancelled) => tracing::info!("workflow cancelled"),
         End::Stopped(Signal::LostOwnership) => tracing::warn!("workflow is no longer ours; it goes on elsewhere"),
         End::Stopped(Signal::ShutDown) => tracing::info!("workflow interrupted by shutdown"),
+        End::Stopped(Signal::Continued { .. }) => unreachable!("it goes on"),
     }
 }
 

@@ -22,6 +22,7 @@ mod aggregates;
 mod attributes;
 mod cancel;
 mod children;
+mod continued;
 mod events;
 mod fence;
 mod foreign_waits;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         messages::CASES,
         events::CASES,
         children::CASES,
+        continued::CASES,
         retry::CASES,
         sleep::CASES,
         cancel::CASES,
