@@ -13,7 +13,7 @@ use crate::context::current_run;
 use crate::error::Result;
 use crate::status::Status;
 use crate::step::{Question, StepCall};
-use crate::store::listing::WorkflowFilter;
+use crate::store::filter::WorkflowFilter;
 
 /// How many workflows are looked at together.
 const PAGE: u32 = 1000;

@@ -159,7 +159,7 @@ mod tests {
                     if is_time_of_day && self.has(left_out) {
                         found.insert(minute * MINUTE);
                     }
-                    left_out = left_out + jiff::Span::new().minutes(1);
+                    left_out += jiff::Span::new().minutes(1);
                 }
             }
             found.into_iter().filter(|tick| *tick > from_ms && *tick <= until_ms).collect()

@@ -17,7 +17,7 @@ use crate::context::{durable, engine};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{check_key, random_id};
-use crate::queue::{INTERNAL, Queue};
+use crate::queue::{INTERNAL_QUEUE, QueueName};
 use crate::store::checkpoints::Effect;
 use crate::store::debounce::{Bounce, Bounced};
 use crate::wakeup::Fact;
@@ -39,7 +39,7 @@ pub struct Debounce<R> {
     key: String,
     delay: Duration,
     at_most: Option<Duration>,
-    queue: &'static Queue,
+    queue: String,
 }
 
 impl<R> Debounce<R> {
@@ -50,7 +50,7 @@ impl<R> Debounce<R> {
         key: String,
         delay: Duration,
     ) -> Self {
-        Self { request, codec, point, key, delay, at_most: None, queue: &INTERNAL }
+        Self { request, codec, point, key, delay, at_most: None, queue: INTERNAL_QUEUE.to_owned() }
     }
 
     /// Lets it run this long after the first call, even if more keep coming. Without it they can put it off for ever.
@@ -60,8 +60,8 @@ impl<R> Debounce<R> {
     }
 
     /// The queue it waits in once it is due.
-    pub fn queue(mut self, queue: &'static Queue) -> Self {
-        self.queue = queue;
+    pub fn queue(mut self, queue: impl QueueName) -> Self {
+        self.queue = queue.queue_name();
         self
     }
 
@@ -90,7 +90,7 @@ impl<R> Debounce<R> {
             workflow: random_id(),
             name: name.to_owned(),
             inputs,
-            queue: self.queue.name().to_owned(),
+            queue: self.queue.clone(),
             deduplication_id,
             application: executor.application.clone(),
             version: executor.version.clone(),
