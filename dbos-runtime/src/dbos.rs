@@ -1,9 +1,11 @@
 //! `DBOS::…`: everything an application calls, each a line away from where it is done.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::config::{Config, Retention};
@@ -15,7 +17,7 @@ use crate::management::{
     self, CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, QueueChange, ResumeWorkflow, RewindWorkflow,
     Schedule, ScheduleFilter, StartFrom,
 };
-use crate::message::{self, Send, Topic};
+use crate::message::{self, Send, SendBulk, Topic};
 use crate::queue::QueueName;
 use crate::registry::codec_for;
 use crate::step::{self, StepCall};
@@ -27,6 +29,7 @@ use crate::store::schedules::ScheduleStatus;
 use crate::store::steps::StepStatus;
 use crate::store::versions::ApplicationVersion;
 use crate::store::workflow_row::WorkflowStatus;
+use crate::stream::{self, ReadStream, StreamKey};
 use crate::workflow::{self, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 
 /// The durable operations. Inside a workflow they are recorded and replayed; most work outside too.
@@ -108,6 +111,48 @@ impl DBOS {
         Ok(WorkflowHandle::new(engine()?, workflow_id.into(), codec))
     }
 
+    /// Waits for the first of several workflows to end, and gives its handle. Of some that have ended already it is the one
+    /// that was the first. In a workflow it is a step: a replay gets the same one.
+    ///
+    /// However many there are, a look at them is one statement.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`] if one of them does not exist, [`Error::InvalidKey`] if there are none.
+    #[track_caller]
+    pub fn wait_first<R>(handles: &[WorkflowHandle<R>]) -> StepCall<'static, Result<WorkflowHandle<R>>>
+    where
+        R: std::marker::Send + 'static,
+    {
+        workflow::wait_first(handles)
+    }
+
+    /// As [`wait_first`](Self::wait_first), with the result of the one that has won. The others go on: cancel them if they
+    /// should not.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: as [`wait_first`](Self::wait_first). That the winner has failed is its result.
+    #[track_caller]
+    pub fn race_all<R>(handles: &[WorkflowHandle<R>]) -> StepCall<'static, Result<(WorkflowHandle<R>, R)>>
+    where
+        R: std::marker::Send + 'static,
+    {
+        workflow::race_all(handles)
+    }
+
+    /// Waits for all of several workflows to end, and gives their results in the order of the handles. In a workflow it is one
+    /// step, which records all of the results.
+    ///
+    /// However many there are, a look at them is one statement, and there are fewer looks than workflows.
+    #[track_caller]
+    pub fn wait_all<R>(handles: &[WorkflowHandle<R>]) -> StepCall<'static, Vec<R>>
+    where
+        R: std::marker::Send + 'static,
+    {
+        workflow::wait_all(handles)
+    }
+
     /// Publishes `value` under the event's key, in a workflow or a transaction. The latest counts.
     ///
     /// # Errors
@@ -132,6 +177,48 @@ impl DBOS {
         event::get_event(workflow_id.into(), event)
     }
 
+    /// The latest value of every event of a workflow, by key, as they are now. In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentWorkflow`], [`Error::InvalidKey`], [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn get_all_events(workflow_id: impl Into<String>) -> StepCall<'static, Result<BTreeMap<String, Value>>> {
+        event::get_all_events(workflow_id.into())
+    }
+
+    /// Appends `value` to the stream under the key, for whoever reads it. In a workflow it is a step, and happens once; in a
+    /// transaction it commits with it; in a plain step it happens in each attempt.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::Unstorable`], [`Error::InvalidKey`], [`Error::OutsideWorkflow`].
+    #[track_caller]
+    pub fn write_stream<T>(stream: StreamKey<T>, value: impl Into<T>) -> StepCall<'static, Result<()>>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        stream::write_stream(stream, &value.into())
+    }
+
+    /// Ends the stream under the key: its readers come to their end, and see nothing that is written after this. A stream
+    /// that nobody closes ends with its workflow. It goes where [`write_stream`](Self::write_stream) goes.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::InvalidKey`], [`Error::OutsideWorkflow`].
+    #[track_caller]
+    pub fn close_stream<T>(stream: StreamKey<T>) -> StepCall<'static, Result<()>> {
+        stream::close_stream(stream)
+    }
+
+    /// The values that a workflow has written to the stream under the key, and those it will write. Inside a workflow each
+    /// that is read is a step.
+    #[track_caller]
+    pub fn read_stream<T>(workflow_id: impl Into<String>, stream: StreamKey<T>) -> ReadStream<T> {
+        stream::read_stream(workflow_id.into(), stream)
+    }
+
     /// Sends `message` to a workflow. In a workflow it is a step; in a transaction it commits with
     /// it; in a plain step it may be sent once per attempt.
     ///
@@ -144,6 +231,32 @@ impl DBOS {
         T: Serialize + DeserializeOwned,
     {
         message::send(workflow_id.into(), &message.into(), topic)
+    }
+
+    /// Sends many messages on one topic, each to a workflow of its own or several to one, in a single commit: if one cannot be
+    /// sent, none is. In a workflow it is one step; in a transaction it commits with it.
+    ///
+    /// ```no_run
+    /// # use dbos::{DBOS, Result, Topic};
+    /// const PRICES: Topic<u32> = Topic::new("prices");
+    ///
+    /// async fn announce(shops: Vec<String>, price: u32) -> Result<()> {
+    ///     DBOS::send_bulk(shops.into_iter().map(|shop| (shop, price)), PRICES).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: as [`send`](Self::send).
+    #[track_caller]
+    pub fn send_bulk<T>(
+        messages: impl IntoIterator<Item = (impl Into<String>, impl Into<T>)>,
+        topic: Topic<T>,
+    ) -> SendBulk
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        message::send_bulk(messages.into_iter().map(|(workflow, message)| (workflow.into(), message.into())), topic)
     }
 
     /// Waits for the oldest message on `topic`: it, or `None` once `timeout` has passed. A crash does

@@ -1,5 +1,6 @@
 //! Events: values a workflow publishes under keys, for anybody to read. The latest counts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
@@ -9,9 +10,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 #[cfg(feature = "http")]
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::checkpoint::{Point, StepOutcome};
 use crate::clock::pause;
@@ -19,14 +21,17 @@ use crate::codec::{decode_value, encode_value};
 use crate::context::{Place, at_rest, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
+#[cfg(feature = "http")]
+use crate::follow::{self, PAGE};
 use crate::id::check_key;
-use crate::step::{StepCall, record_wake_up};
+use crate::step::{Question, StepCall, record_wake_up};
 use crate::store::checkpoints::Effect;
 use crate::store::events::EventLook;
 use crate::wakeup::Fact;
 
 const SET_EVENT: &str = "DBOS.setEvent";
 const GET_EVENT: &str = "DBOS.getEvent";
+const GET_ALL_EVENTS: &str = "DBOS.getAllEvents";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A key under which workflows publish, and the type of what they publish.
@@ -218,9 +223,21 @@ async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) 
     }
 }
 
-/// How many values are read at a time, and kept until they are asked for.
-#[cfg(feature = "http")]
-const PAGE: i64 = 16;
+/// The latest value under each key, without waiting for any.
+#[track_caller]
+pub(crate) fn get_all_events(workflow: String) -> StepCall<'static, Result<BTreeMap<String, Value>>> {
+    let question = Question::here(GET_ALL_EVENTS);
+    StepCall::operation(question.answer(|executor| async move {
+        check_key("workflow id", &workflow)?;
+        let events = executor.store.all_events(&workflow).await?;
+        if events.is_empty() && !executor.store.exists(&workflow).await? {
+            return Err(Error::NonExistentWorkflow { workflow });
+        }
+        // What another language has written in a format of its own is there as the text that it is.
+        let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(events.into_iter().map(|(key, text)| (key, value(text))).collect())
+    }))
+}
 
 /// Every value that `workflow` publishes under `key` after the step `after`, with the step that published it; ends when
 /// the workflow is over, or the engine stops.
@@ -234,39 +251,12 @@ pub(crate) fn published(
     workflow: String,
     key: &'static str,
     after: i64,
-) -> Result<impl Stream<Item = (i64, String)> + Send> {
+) -> Result<impl Stream<Item = Result<(i64, String)>> + Send> {
     check_key("workflow id", &workflow)?;
     check_key("event key", key)?;
-    let pages = stream::unfold((executor, workflow, after), move |(executor, workflow, after)| async move {
-        let page = next_page(&executor, &workflow, key, after).await?;
-        let last = page.last().map_or(after, |(step, _)| *step);
-        Some((stream::iter(page), (executor, workflow, last)))
+    let set = Fact::Event { workflow: workflow.clone(), key: key.to_owned() };
+    let values = follow::values(executor, workflow, set, after, move |executor, workflow, after| async move {
+        executor.store.published(&workflow, key, after, PAGE).await
     });
-    Ok(pages.flatten())
-}
-
-/// The next values, once there are some; `None` if there will be no more.
-#[cfg(feature = "http")]
-async fn next_page(executor: &Executor, workflow: &str, key: &str, after: i64) -> Option<Vec<(i64, String)>> {
-    let set = executor.wakeups.subscribe(Fact::Event { workflow: workflow.to_owned(), key: key.to_owned() });
-    let ended = executor.wakeups.subscribe(Fact::Ended { workflow: workflow.to_owned() });
-    loop {
-        let (next, end) = (set.next(), ended.next());
-        let published = executor.store.published(workflow, key, after, PAGE).await;
-        match published {
-            Ok(published) if !published.values.is_empty() => return Some(published.values),
-            Ok(published) if published.is_over => return None,
-            Ok(_) => executor.take_over(),
-            Err(error) => {
-                tracing::warn!(workflow, "a reader of events is cut off: {error}");
-                return None;
-            }
-        }
-        tokio::select! {
-            () = next => {}
-            () = end => {}
-            () = pause(executor.poll_interval) => {}
-            () = executor.closed() => return None,
-        }
-    }
+    Ok(values)
 }

@@ -150,6 +150,8 @@ mod service;
 mod select;
 mod message;
 mod event;
+mod stream;
+mod follow;
 mod workflow;
 mod step;
 mod checkpoint;
@@ -199,7 +201,7 @@ pub use management::{
     CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, Schedule,
     ScheduleFilter, StartFrom,
 };
-pub use message::{Send, Topic};
+pub use message::{Send, SendBulk, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
 pub use schedule::{Late, Tick};
 pub use status::Status;
@@ -214,6 +216,7 @@ pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};
 pub use store::versions::ApplicationVersion;
 pub use store::workflow_row::WorkflowStatus;
+pub use stream::{ReadStream, StreamKey};
 pub use tracing;
 pub use workflow::{AtOnce, ContinueAsNew, Debounce, EnqueueAll, InQueue, Start, WorkflowCall, WorkflowHandle};
 

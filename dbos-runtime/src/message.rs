@@ -1,5 +1,7 @@
 //! Messages: sent to a workflow, taken once, in order.
 
+mod bulk;
+
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
@@ -23,6 +25,9 @@ use crate::store::messages::{NO_TOPIC, Taken};
 use crate::store::retry::{Backoff, is_transient};
 use crate::store::steps::RecordedStep;
 use crate::wakeup::Fact;
+
+pub use bulk::SendBulk;
+pub(crate) use bulk::send_bulk;
 
 const SEND: &str = "DBOS.send";
 const RECV: &str = "DBOS.recv";
@@ -85,6 +90,22 @@ enum At {
     Outside,
 }
 
+impl At {
+    /// Takes the id of the step `name` here, if this is in a workflow.
+    fn here(name: &'static str, location: &'static Location<'static>) -> Self {
+        match place() {
+            Place::Workflow(run) => Self::Workflow(Point::take(run, name, location)),
+            Place::Step(step) if step.transaction.get().is_some() => Self::Transaction(step),
+            Place::Step(_) | Place::Outside => Self::Outside,
+        }
+    }
+}
+
+/// The name of a message in the database: its own, or one that another with the same key has too.
+fn message_id(key: Option<String>, destination: &str) -> String {
+    key.map_or_else(random_id, |key| format!("{key}::{destination}"))
+}
+
 impl Send {
     /// Sends nothing if a message with this key was sent to the same workflow before.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
@@ -102,11 +123,7 @@ impl fmt::Debug for Send {
 #[track_caller]
 pub(crate) fn send<T: Serialize + DeserializeOwned>(destination: String, message: &T, topic: Topic<T>) -> Send {
     let location = Location::caller();
-    let at = match place() {
-        Place::Workflow(run) => At::Workflow(Point::take(run, SEND, location)),
-        Place::Step(step) if step.transaction.get().is_some() => At::Transaction(step),
-        Place::Step(_) | Place::Outside => At::Outside,
-    };
+    let at = At::here(SEND, location);
     Send { destination, topic: topic.name, message: encode_value(message), idempotency_key: None, at }
 }
 
@@ -130,7 +147,7 @@ impl Send {
         check_key("topic", self.topic)?;
         let message = self.message.map_err(|reason| Error::Unstorable { what: "the message".to_owned(), reason })?;
         let executor = engine()?;
-        let id = self.idempotency_key.map_or_else(random_id, |key| format!("{key}::{}", self.destination));
+        let id = message_id(self.idempotency_key, &self.destination);
         let (destination, topic) = (self.destination, self.topic.to_owned());
         let fact = Fact::Message { workflow: destination.clone(), topic: topic.clone() };
         let unreachable = Error::NonExistentWorkflow { workflow: destination.clone() };

@@ -13,6 +13,8 @@ pub(crate) enum Fact {
     Message { workflow: String, topic: String },
     /// A workflow set the event under a key.
     Event { workflow: String, key: String },
+    /// A workflow wrote to the stream under a key, or closed it.
+    Stream { workflow: String, key: String },
     /// A workflow ended.
     Ended { workflow: String },
     /// A workflow was put into a queue, or there may be room for one that waits in it.

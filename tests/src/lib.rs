@@ -79,3 +79,7 @@ struct SchedulesPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/endless-workflows.md")]
 struct EndlessPage;
+/// And those of this one.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/streams.md")]
+struct StreamsPage;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use super::request::header;
 use crate::context::engine;
 use crate::event::{self, Event};
+use crate::stream::{StreamKey, check_stream, stored_values};
 use crate::{Error, Result};
 
 /// After so long without an event, a line says that the connection lives.
@@ -94,19 +96,46 @@ impl Sse {
     /// [`Error::InvalidKey`] for an id or a `Last-Event-ID` that cannot be one; [`Error::NotLaunched`].
     pub fn of_event<T>(workflow: impl Into<String>, event: Event<T>) -> Result<Self> {
         let (executor, workflow, key) = (engine()?, workflow.into(), event.key());
-        let published = event::published(executor, workflow, key, last_seen()?)?;
-        Ok(Self::new(published.map(move |(step, value)| SseEvent::new(value).id(step.to_string()).name(key))))
+        let published = event::published(executor, workflow, key, last_seen()?.unwrap_or(0).into())?;
+        Ok(Self::of_values(key, published))
+    }
+
+    /// Answers with every value of a stream of `workflow`, as JSON, until the stream is closed or the workflow is over. A
+    /// client that reconnects gets what came after the last it has seen.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_event`](Self::of_event).
+    pub fn of_stream<T>(workflow: impl Into<String>, stream: StreamKey<T>) -> Result<Self> {
+        let (executor, workflow, key) = (engine()?, workflow.into(), stream.key());
+        check_stream(&workflow, key)?;
+        let next = last_seen()?.map_or(0, |offset| offset.saturating_add(1));
+        Ok(Self::of_values(key, stored_values(executor, workflow, key, next)))
+    }
+
+    /// Each value under its number, up to the first that cannot be read.
+    fn of_values<N>(key: &'static str, values: impl Stream<Item = Result<(N, String)>> + Send + 'static) -> Self
+    where
+        N: fmt::Display + Send + 'static,
+    {
+        let cut_off = move |error: &Error| tracing::warn!(key, "a reader is cut off: {error}");
+        let values = values.map(move |value| value.inspect_err(cut_off)).take_while(|value| ready(value.is_ok()));
+        Self::new(
+            values
+                .filter_map(|value| ready(value.ok()))
+                .map(move |(number, value)| SseEvent::new(value).id(number.to_string()).name(key)),
+        )
     }
 }
 
-/// The step of the last event that the client has seen; steps begin at 1.
-fn last_seen() -> Result<i64> {
-    let Some(id) = last_event_id() else { return Ok(0) };
+/// The number of the last event that the client has seen, if it has seen one.
+fn last_seen() -> Result<Option<u32>> {
+    let Some(id) = last_event_id() else { return Ok(None) };
     let refused = |_| Error::InvalidKey {
         what: "`Last-Event-ID`".to_owned(),
         reason: "it is none that this stream has sent; leave it out to begin anew".to_owned(),
     };
-    id.parse::<u32>().map(i64::from).map_err(refused)
+    id.parse().map(Some).map_err(refused)
 }
 
 /// The id of the last event that the client of the current request has seen, if it reconnects.

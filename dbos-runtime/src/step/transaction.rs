@@ -181,7 +181,8 @@ impl Transaction {
             if !encoded.is_error() && self.asks_for_more() {
                 let name = self.context.name;
                 self.fail(Error::Configuration(format!(
-                    "transaction `{name}` is `read_only`, so it can send no message, set no event and enqueue no workflow; \
+                    "transaction `{name}` is `read_only`, so it can send no message, set no event, write to no stream and \
+                     enqueue no workflow; \
                      leave `read_only` out"
                 )))
                 .await
@@ -212,7 +213,8 @@ impl Transaction {
             let fact = match (effect, &self.context.workflow) {
                 (Effect::Message { destination, topic, .. }, _) => Fact::Message { workflow: destination, topic },
                 (Effect::Event { key, .. }, Some(workflow)) => Fact::Event { workflow: workflow.clone(), key },
-                (Effect::Event { .. }, None) | (Effect::None, _) => continue,
+                (Effect::Stream { key, .. }, Some(workflow)) => Fact::Stream { workflow: workflow.clone(), key },
+                (Effect::Event { .. } | Effect::Stream { .. }, None) | (Effect::None, _) => continue,
             };
             executor.notifier.told(&fact);
         }

@@ -34,6 +34,11 @@ pub(crate) enum Effect {
         key: String,
         value: String,
     },
+    /// The stream under `key` gets another value.
+    Stream {
+        key: String,
+        value: String,
+    },
     /// A message is sent. If nobody has the destination's id, `unreachable` is recorded as the
     /// step's error instead.
     Message {
@@ -156,10 +161,10 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
            SELECT *
              FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
                          $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[],
-                         $15::text[], $16::text[], $17::text[], $18::bigint[], $19::text[])
+                         $15::text[], $16::text[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[])
                AS input (workflow_uuid, owner_xid, application_name, function_id, function_name, output, error,
                          child_workflow_id, started_at_ms, completed_at_ms, serialization, event_key, event_value,
-                         destination, topic, message, message_id, sent_at_ms, unreachable)
+                         destination, topic, message, message_id, sent_at_ms, unreachable, stream_key, stream_value)
          ), fence AS (
            SELECT workflow_uuid, owner_xid
              FROM dbos.workflow_status
@@ -205,6 +210,17 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
              FROM taken
             WHERE event_key IS NOT NULL
            ON CONFLICT (workflow_uuid, function_id, key) DO NOTHING
+         ), stream AS (
+           INSERT INTO dbos.streams (workflow_uuid, key, value, \"offset\", function_id, serialization)
+           SELECT workflow_uuid, stream_key, stream_value,
+                  COALESCE((SELECT max(earlier.\"offset\")
+                              FROM dbos.streams AS earlier
+                             WHERE earlier.workflow_uuid = taken.workflow_uuid
+                               AND earlier.key = taken.stream_key), -1)
+                  + row_number() OVER (PARTITION BY workflow_uuid, stream_key ORDER BY function_id),
+                  function_id, 'portable_json'
+             FROM taken
+            WHERE stream_key IS NOT NULL
          ), message AS (
            INSERT INTO dbos.notifications
                   (message_uuid, destination_uuid, topic, message, created_at_epoch_ms, serialization)
@@ -229,6 +245,8 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
         .bind(texts(|effect| effect.message_id))
         .bind(effects.iter().map(|effect| effect.sent_at_ms).collect::<Vec<_>>())
         .bind(texts(|effect| effect.unreachable))
+        .bind(texts(|effect| effect.stream_key))
+        .bind(texts(|effect| effect.stream_value))
 }
 
 /// An effect, as columns of which most are empty.
@@ -242,6 +260,8 @@ struct EffectColumns<'a> {
     message_id: Option<&'a String>,
     sent_at_ms: Option<i64>,
     unreachable: Option<&'a String>,
+    stream_key: Option<&'a String>,
+    stream_value: Option<&'a String>,
 }
 
 impl<'a> EffectColumns<'a> {
@@ -249,6 +269,9 @@ impl<'a> EffectColumns<'a> {
         match effect {
             Effect::None => Self::default(),
             Effect::Event { key, value } => Self { event_key: Some(key), event_value: Some(value), ..Self::default() },
+            Effect::Stream { key, value } => {
+                Self { stream_key: Some(key), stream_value: Some(value), ..Self::default() }
+            }
             Effect::Message { destination, topic, message, id, sent_at_ms, unreachable } => Self {
                 destination: Some(destination),
                 topic: Some(topic),
@@ -281,7 +304,7 @@ async fn record_on_sqlite(connection: &mut Connection, checkpoint: &Checkpoint) 
     Ok(recorded)
 }
 
-async fn exists(connection: &mut Connection, workflow: &str) -> sqlx::Result<bool> {
+pub(super) async fn exists(connection: &mut Connection, workflow: &str) -> sqlx::Result<bool> {
     let statement =
         Statement::new("SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid = $1").bind(workflow);
     Ok(!connection.run(&statement).await?.is_empty())
@@ -366,6 +389,9 @@ pub(crate) fn effect_statements(checkpoint: &Checkpoint) -> Vec<Statement> {
             .bind(value)
             .bind(PORTABLE),
         ],
+        Effect::Stream { key, value } => {
+            vec![super::streams::append(&checkpoint.workflow, key, value, checkpoint.step)]
+        }
         Effect::Message { destination, topic, message, id, sent_at_ms, .. } => {
             vec![super::messages::insert(destination, topic, message, id, *sent_at_ms)]
         }

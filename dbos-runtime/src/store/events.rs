@@ -2,6 +2,8 @@
 
 use super::Store;
 use super::backend::Access;
+#[cfg(feature = "http")]
+use super::page::Page;
 use super::sql::Statement;
 use crate::error::{Error, Result};
 use crate::status::Status;
@@ -41,10 +43,20 @@ impl Store {
         Ok(if status.is_some_and(Status::is_terminal) { EventLook::Never } else { EventLook::NotYet })
     }
 
+    /// Each key with its latest value.
+    pub(crate) async fn all_events(&self, workflow: &str) -> Result<Vec<(String, String)>> {
+        const ACTION: &str = "read the events of a workflow";
+        let statement =
+            Statement::new("SELECT key, value FROM dbos.workflow_events WHERE workflow_uuid = $1").bind(workflow);
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let events: sqlx::Result<_> = rows.iter().map(|row| Ok((row.text("key")?, row.text("value")?))).collect();
+        events.map_err(|error| Error::database(ACTION, error))
+    }
+
     /// The first `limit` values under `key` after the step `after`, and whether the workflow is over. One that does not
     /// exist may still be started.
     #[cfg(feature = "http")]
-    pub(crate) async fn published(&self, workflow: &str, key: &str, after: i64, limit: i64) -> Result<Published> {
+    pub(crate) async fn published(&self, workflow: &str, key: &str, after: i64, limit: i64) -> Result<Page> {
         const ACTION: &str = "read the events of a workflow";
         let statement = Statement::new(
             "SELECT workflow.status, CAST(history.function_id AS BIGINT) AS function_id, history.value
@@ -60,23 +72,6 @@ impl Store {
         .bind(after)
         .bind(limit);
         let rows = self.insist(ACTION, Access::Read, &statement).await?;
-        let mut published = Published::default();
-        for row in &rows {
-            let read = |error| Error::database(ACTION, error);
-            let status = row.get::<Option<String>>("status").map_err(read)?.as_deref().and_then(Status::parse);
-            published.is_over = status.is_some_and(Status::is_terminal);
-            if let Some(value) = row.get::<Option<String>>("value").map_err(read)? {
-                published.values.push((row.get::<i64>("function_id").map_err(read)?, value));
-            }
-        }
-        Ok(published)
+        Page::of(&rows, "function_id").map_err(|error| Error::database(ACTION, error))
     }
-}
-
-/// Values of an event in the order in which they were published, each with its step.
-#[cfg(feature = "http")]
-#[derive(Debug, Default)]
-pub(crate) struct Published {
-    pub(crate) values: Vec<(i64, String)>,
-    pub(crate) is_over: bool,
 }

@@ -1,8 +1,8 @@
 //! `notifications`: messages on their way to a workflow.
 
 use super::backend::{Access, Dialect};
-use super::checkpoints::{Checkpoint, fenced_insert};
-use super::connection::Isolation;
+use super::checkpoints::{Checkpoint, exists, fenced_insert, fenced_insert_in_transaction};
+use super::connection::{Connection, Isolation};
 use super::sql::Statement;
 use super::{Store, within};
 use crate::error::Result;
@@ -17,6 +17,26 @@ pub(crate) enum Taken {
     Message(String),
     /// No message waits; nothing was written.
     Nothing,
+    /// The run is no longer ours, or the step is recorded already; nothing was written.
+    Refused,
+}
+
+/// One of several messages on a topic.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) destination: String,
+    pub(crate) message: String,
+    pub(crate) id: String,
+    pub(crate) sent_at_ms: i64,
+}
+
+/// What became of an attempt to send several messages.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Delivery {
+    /// All are sent, or were before, and the checkpoint is written.
+    Sent,
+    /// No workflow has this id; nothing was written.
+    Nobody(String),
     /// The run is no longer ours, or the step is recorded already; nothing was written.
     Refused,
 }
@@ -58,6 +78,53 @@ impl Store {
         }
         // Nothing was inserted: sent before under this id, or nobody is there.
         self.exists(destination).await
+    }
+
+    /// Sends all of `messages`, and records `checkpoint` if there is one, in one commit. One try; safe to repeat.
+    pub(crate) async fn send_all(
+        &self,
+        topic: &str,
+        messages: &[Outgoing],
+        checkpoint: Option<&Checkpoint>,
+    ) -> sqlx::Result<Delivery> {
+        let mut connection = self.begin(Isolation::ReadCommitted).await?;
+        let delivery = within(self.deadline(), self.write_all(&mut connection, topic, messages, checkpoint)).await?;
+        if delivery == Delivery::Sent {
+            let write = self.durable_write("send messages").await;
+            within(self.deadline(), connection.commit()).await?;
+            write.end().await;
+        } else {
+            within(self.deadline(), connection.rollback()).await?;
+        }
+        Ok(delivery)
+    }
+
+    async fn write_all(
+        &self,
+        connection: &mut Connection,
+        topic: &str,
+        messages: &[Outgoing],
+        checkpoint: Option<&Checkpoint>,
+    ) -> sqlx::Result<Delivery> {
+        let missing = match self.dialect() {
+            Dialect::Postgres => {
+                let missing = connection.run(&insert_all_on_postgres(topic, messages)).await?;
+                missing.first().map(|row| row.text("destination")).transpose()?
+            }
+            Dialect::Sqlite => insert_all_on_sqlite(connection, topic, messages).await?,
+        };
+        if let Some(workflow) = missing {
+            return Ok(Delivery::Nobody(workflow));
+        }
+        let Some(checkpoint) = checkpoint else { return Ok(Delivery::Sent) };
+        let is_recorded = match self.dialect() {
+            Dialect::Postgres => {
+                let rows = connection.run(&fenced_insert_in_transaction(checkpoint)).await?;
+                rows.first().ok_or(sqlx::Error::RowNotFound)?.get::<i64>("written")? == 1
+            }
+            Dialect::Sqlite => !connection.run(&fenced_insert(checkpoint)).await?.is_empty(),
+        };
+        Ok(if is_recorded { Delivery::Sent } else { Delivery::Refused })
     }
 
     /// Takes the oldest message on a topic and records it as the outcome of `checkpoint`'s step, in
@@ -117,6 +184,49 @@ impl Store {
     async fn is_waiting_in_vain(&self, checkpoint: &Checkpoint, topic: &str) -> sqlx::Result<bool> {
         Ok(self.run(Access::Read, &oldest(&checkpoint.workflow, topic)).await?.is_empty())
     }
+}
+
+/// Gives a destination that does not exist, if there is one.
+fn insert_all_on_postgres(topic: &str, messages: &[Outgoing]) -> Statement {
+    let texts = |field: fn(&Outgoing) -> &String| messages.iter().map(|of| Some(field(of).clone())).collect::<Vec<_>>();
+    Statement::new(
+        "WITH input AS (
+           SELECT *
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+               AS input (message_uuid, destination, message, sent_at_ms)
+         ), sent AS (
+           INSERT INTO dbos.notifications
+                  (message_uuid, destination_uuid, topic, message, created_at_epoch_ms, serialization)
+           SELECT message_uuid, workflow_uuid, $5, message, sent_at_ms, 'portable_json'
+             FROM input
+             JOIN dbos.workflow_status ON workflow_uuid = destination
+           ON CONFLICT (message_uuid) DO NOTHING
+         )
+         SELECT destination
+           FROM input
+          WHERE NOT EXISTS (SELECT 1 FROM dbos.workflow_status WHERE workflow_uuid = destination)
+          LIMIT 1",
+    )
+    .bind(texts(|of| &of.id))
+    .bind(texts(|of| &of.destination))
+    .bind(texts(|of| &of.message))
+    .bind(messages.iter().map(|of| Some(of.sent_at_ms)).collect::<Vec<_>>())
+    .bind(topic)
+}
+
+/// The same.
+async fn insert_all_on_sqlite(
+    connection: &mut Connection,
+    topic: &str,
+    messages: &[Outgoing],
+) -> sqlx::Result<Option<String>> {
+    for Outgoing { destination, message, id, sent_at_ms } in messages {
+        let is_new = !connection.run(&insert(destination, topic, message, id, *sent_at_ms)).await?.is_empty();
+        if !is_new && !exists(connection, destination).await? {
+            return Ok(Some(destination.clone()));
+        }
+    }
+    Ok(None)
 }
 
 fn oldest(workflow: &str, topic: &str) -> Statement {

@@ -29,6 +29,7 @@ pub(crate) mod forks;
 pub(crate) mod listing;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
+pub(crate) mod page;
 mod partitions;
 #[cfg(all(test, feature = "sqlite"))]
 mod plans;
@@ -38,6 +39,7 @@ mod retention;
 pub(crate) mod schedules;
 pub(crate) mod starts;
 pub(crate) mod steps;
+pub(crate) mod streams;
 pub(crate) mod versions;
 pub(crate) mod workflow_row;
 pub(crate) mod workflows;

@@ -19,6 +19,7 @@ use crate::wakeup::{Fact, Wakeups};
 pub(crate) enum Channel {
     Messages,
     Events,
+    Streams,
     /// Workflows that ended.
     Workflows,
     /// Workflows that were put into a queue, or left room in it.
@@ -29,14 +30,16 @@ pub(crate) enum Channel {
 
 impl Channel {
     #[cfg(feature = "postgres")]
-    pub(crate) const ALL: [Self; 5] = [Self::Messages, Self::Events, Self::Workflows, Self::Queues, Self::QueueList];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Messages, Self::Events, Self::Streams, Self::Workflows, Self::Queues, Self::QueueList];
 
-    /// Its name among all who use the database. The first two are told by every DBOS library, whatever the schema of
+    /// Its name among all who use the database. The first three are told by every DBOS library, whatever the schema of
     /// its tables, so who listens may be woken for another's news, and looks in vain.
     pub(crate) fn name(self, schema: &str) -> String {
         match self {
             Self::Messages => "dbos_notifications_channel".to_owned(),
             Self::Events => "dbos_workflow_events_channel".to_owned(),
+            Self::Streams => "dbos_streams_channel".to_owned(),
             Self::Workflows => format!("{schema}_rust_workflows_channel"),
             Self::Queues => format!("{schema}_rust_queues_channel"),
             Self::QueueList => format!("{schema}_rust_queue_list_channel"),
@@ -82,6 +85,7 @@ fn news(fact: &Fact) -> Option<News> {
         // The first is the trigger's task; by the time the others are due, whoever lives has looked.
         Fact::Message { .. } | Fact::Delayed | Fact::Scheduled => None,
         Fact::Event { workflow, key } => Some((Channel::Events, format!("{workflow}::{key}"))),
+        Fact::Stream { workflow, key } => Some((Channel::Streams, format!("{workflow}::{key}"))),
         Fact::Ended { workflow } => Some((Channel::Workflows, workflow.clone())),
         Fact::Enqueued { queue } => Some((Channel::Queues, queue.clone())),
         Fact::Queues => Some((Channel::QueueList, String::new())),

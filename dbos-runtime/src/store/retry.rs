@@ -14,6 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// because giving up loses a workflow's progress and waiting does not.
 pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
+        _ if is_taken_place(error) => true,
         sqlx::Error::Database(error) => is_transient_code(error.as_ref()),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -55,6 +56,11 @@ fn is_transient_sqlite(extended_code: u32) -> bool {
     )
 }
 
+/// Whether another writer has taken the place in a stream that this one was about to take. The next try takes the next.
+fn is_taken_place(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.constraint() == Some("streams_pkey"))
+}
+
 /// Whether a user's transaction that failed with this error should simply run again.
 pub(crate) fn is_worth_rerunning(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(database) = error else { return is_transient(error) };
@@ -78,7 +84,9 @@ pub(crate) fn is_refused_write(error: &sqlx::Error) -> bool {
 
 /// Whether another transaction was in the way, which is everyday life and no trouble.
 pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
-    ["40001", "40P01", "55P03"].iter().any(|sqlstate| is_sqlstate(error, sqlstate)) || is_sqlite(error, sqlite::BUSY)
+    ["40001", "40P01", "55P03"].iter().any(|sqlstate| is_sqlstate(error, sqlstate))
+        || is_sqlite(error, sqlite::BUSY)
+        || is_taken_place(error)
 }
 
 /// Whether the file of the database is damaged, or is no database.

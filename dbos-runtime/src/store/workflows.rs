@@ -1,5 +1,7 @@
 //! `workflow_status`: reading, claiming, handing back, cancelling.
 
+use std::collections::BTreeSet;
+
 use super::Store;
 use super::backend::{Access, Dialect};
 use super::sql::{Row, Statement};
@@ -83,6 +85,44 @@ impl Store {
         let rows = self.insist("read how a workflow ended", Access::Read, &statement).await?;
         let outcome = rows.first().map(outcome).transpose();
         outcome.map_err(|error| Error::database("read how a workflow ended", error))
+    }
+
+    /// Of `workflows`, those that have ended, with their outcomes, in the order in which they did; and those that do not
+    /// exist, without one.
+    pub(crate) async fn outcomes(
+        &self,
+        workflows: &BTreeSet<String>,
+    ) -> Result<Vec<(String, Option<WorkflowOutcome>)>> {
+        const ACTION: &str = "read how workflows ended";
+        let statement = Statement::new(match self.dialect() {
+            Dialect::Postgres => {
+                "SELECT asked.value AS workflow_uuid, workflow.status,
+                        COALESCE(result.output, workflow.output) AS output,
+                        COALESCE(result.error, workflow.error) AS error
+                   FROM json_array_elements_text($1::json) AS asked
+                   LEFT JOIN dbos.workflow_status AS workflow ON workflow.workflow_uuid = asked.value
+                   LEFT JOIN dbos.workflow_output AS result ON result.workflow_uuid = workflow.workflow_uuid
+                  WHERE workflow.workflow_uuid IS NULL
+                     OR workflow.status IN ('SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
+                  ORDER BY COALESCE(workflow.completed_at, workflow.updated_at), asked.value"
+            }
+            Dialect::Sqlite => {
+                "SELECT asked.value AS workflow_uuid, workflow.status,
+                        COALESCE(result.output, workflow.output) AS output,
+                        COALESCE(result.error, workflow.error) AS error
+                   FROM json_each($1) AS asked
+                   LEFT JOIN dbos.workflow_status AS workflow ON workflow.workflow_uuid = asked.value
+                   LEFT JOIN dbos.workflow_output AS result ON result.workflow_uuid = workflow.workflow_uuid
+                  WHERE workflow.workflow_uuid IS NULL
+                     OR workflow.status IN ('SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
+                  ORDER BY COALESCE(workflow.completed_at, workflow.updated_at), asked.value"
+            }
+        })
+        .bind(serde_json::to_string(workflows).expect("strings are JSON"));
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let outcomes: sqlx::Result<_> =
+            rows.iter().map(|row| Ok((row.text("workflow_uuid")?, outcome(row)?))).collect();
+        outcomes.map_err(|error| Error::database(ACTION, error))
     }
 
     /// Takes over up to `limit` workflows of the executor `dead`: those whose code here is the code

@@ -23,11 +23,10 @@ use crate::wakeup::{Fact, Subscription};
 const GET_STATUS: &str = "DBOS.getStatus";
 
 /// A workflow that was started, here or elsewhere, now or long ago.
-#[derive(Clone)]
 pub struct WorkflowHandle<R> {
-    executor: Arc<Executor>,
-    workflow: String,
-    codec: WorkflowCodec<R>,
+    pub(super) executor: Arc<Executor>,
+    pub(super) workflow: String,
+    pub(super) codec: WorkflowCodec<R>,
 }
 
 impl<R: Send + 'static> WorkflowHandle<R> {
@@ -68,6 +67,12 @@ impl<R: Send + 'static> WorkflowHandle<R> {
         let (asked, workflow) = (Arc::clone(&self.executor), self.workflow.clone());
         // The handle's own engine, which need not be the one of the code that asks.
         Box::pin(question.answer(|_| async move { asked.store.workflow_status(&workflow).await }))
+    }
+}
+
+impl<R> Clone for WorkflowHandle<R> {
+    fn clone(&self) -> Self {
+        Self { executor: Arc::clone(&self.executor), workflow: self.workflow.clone(), codec: self.codec }
     }
 }
 

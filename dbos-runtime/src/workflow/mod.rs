@@ -26,6 +26,7 @@ mod handle;
 mod rehearse;
 mod result;
 mod run;
+mod several;
 mod start;
 
 pub use bulk::EnqueueAll;
@@ -36,3 +37,4 @@ pub use debounce::Debounce;
 pub use handle::WorkflowHandle;
 pub(crate) use rehearse::{Ending, Recording, rehearse};
 pub(crate) use run::{Execution, spawn};
+pub(crate) use several::{race_all, wait_all, wait_first};

@@ -50,7 +50,7 @@ async fn wait_without_fail(executor: &Executor, workflow: &str, point: &Point) -
     }
 }
 
-fn encode(workflow: &str, outcome: WorkflowOutcome) -> Encoded {
+pub(super) fn encode(workflow: &str, outcome: WorkflowOutcome) -> Encoded {
     let workflow = workflow.to_owned();
     match outcome.status {
         Status::Cancelled => engine_error(&Error::Cancelled { workflow }),

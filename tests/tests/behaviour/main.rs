@@ -41,8 +41,10 @@ mod retention;
 mod retry;
 mod schema;
 mod select;
+mod several;
 mod sleep;
 mod start;
+mod streams;
 mod transaction;
 mod values;
 mod versions;
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         rehearsal::CASES,
         messages::CASES,
         events::CASES,
+        streams::CASES,
+        several::CASES,
         children::CASES,
         continued::CASES,
         retry::CASES,

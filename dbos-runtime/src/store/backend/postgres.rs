@@ -217,6 +217,7 @@ fn fact(channel: Channel, payload: &str) -> Option<Fact> {
         Channel::QueueList => Some(Fact::Queues),
         Channel::Messages => workflow_and_name(payload).map(|(workflow, topic)| Fact::Message { workflow, topic }),
         Channel::Events => workflow_and_name(payload).map(|(workflow, key)| Fact::Event { workflow, key }),
+        Channel::Streams => workflow_and_name(payload).map(|(workflow, key)| Fact::Stream { workflow, key }),
     }
 }
 
