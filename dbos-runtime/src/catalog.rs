@@ -32,6 +32,11 @@ impl Catalog {
         Ok(Self { workflows: collected, queues: collect_queues()?, schedules: collect_schedules()? })
     }
 
+    /// That of a process which runs none.
+    pub(crate) fn empty() -> Self {
+        Self { workflows: BTreeMap::new(), queues: BTreeMap::new(), schedules: BTreeMap::new() }
+    }
+
     pub(crate) fn workflow(&self, name: &str) -> Option<&'static dyn AnyWorkflow> {
         self.workflows.get(name).copied()
     }

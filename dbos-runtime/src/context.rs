@@ -355,6 +355,11 @@ pub(crate) async fn in_engine<F: Future>(executor: Arc<Executor>, future: F) -> 
     ENGINE.scope(executor, future).await
 }
 
+/// The same for what is not a future.
+pub(crate) fn in_engine_now<T>(executor: Arc<Executor>, work: impl FnOnce() -> T) -> T {
+    ENGINE.sync_scope(executor, work)
+}
+
 pub(crate) async fn in_run<F: Future>(run: Arc<Run>, future: F) -> F::Output {
     RUN.scope(run, future).await
 }

@@ -87,6 +87,7 @@ impl Engine {
             application: config.application.clone(),
             version,
             id: identity.executor.clone(),
+            runs_workflows: true,
             poll_interval: config.poll_interval,
             transaction_deadline: config.transaction_deadline,
             listen: config.listens(),

@@ -117,6 +117,8 @@ pub(crate) struct Executor {
     pub(crate) outcomes: Lane<Ended>,
     pub(crate) application: String,
     pub(crate) version: String,
+    /// Whether it runs workflows, or puts them into queues of those who do.
+    pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
     pub(crate) transaction_deadline: Duration,
     /// Fresh at each process start, and again after a lost lease.
@@ -144,6 +146,7 @@ pub(crate) struct Parts {
     pub(crate) application: String,
     pub(crate) version: String,
     pub(crate) id: String,
+    pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
     pub(crate) transaction_deadline: Duration,
     pub(crate) listen: bool,
@@ -164,6 +167,7 @@ impl Executor {
             queues: KnownQueues::default(),
             application: parts.application,
             version: parts.version,
+            runs_workflows: parts.runs_workflows,
             poll_interval: parts.poll_interval,
             transaction_deadline: parts.transaction_deadline,
             id: Mutex::new(parts.id),

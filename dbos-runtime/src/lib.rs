@@ -143,6 +143,7 @@ mod app;
 #[cfg(feature = "http")]
 pub mod http;
 mod dbos;
+mod client;
 pub mod replay;
 mod management;
 mod engine;
@@ -185,6 +186,7 @@ pub mod fuzzing;
 
 #[cfg(feature = "http")]
 pub use app::serve;
+pub use client::Client;
 pub use clock::{Clock, Held};
 pub use codec::Recorded;
 pub use config::{Config, Migrations, Pooler, Retention};

@@ -181,6 +181,7 @@ fn stage() -> Result<Arc<Executor>> {
         application: "replay".to_owned(),
         version: "replay".to_owned(),
         id: "replay".to_owned(),
+        runs_workflows: true,
         poll_interval: std::time::Duration::from_secs(1),
         transaction_deadline: std::time::Duration::from_secs(1),
         listen: false,

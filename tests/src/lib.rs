@@ -83,3 +83,8 @@ struct EndlessPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/streams.md")]
 struct StreamsPage;
+
+/// And of this one.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct ClientPage;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["fuzzing"],
     &["app", "main"],
     &["http"],
-    &["dbos"],
+    &["dbos", "client"],
     &["replay"],
     &["management"],
     &["engine"],

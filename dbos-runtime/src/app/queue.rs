@@ -43,7 +43,7 @@ enum Command {
 /// Does what the flags ask for.
 pub(super) fn run(settings: &Settings, flags: QueueFlags) -> Result<ExitCode> {
     runtime()?.block_on(async {
-        let manager = Manager::Database(Store::open_existing(&settings.engine).await?);
+        let manager = Manager::Database(Store::open_existing(&settings.engine, 1).await?);
         obey(&manager, flags).await?;
         Ok(ExitCode::SUCCESS)
     })

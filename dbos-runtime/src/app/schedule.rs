@@ -74,7 +74,7 @@ enum Command {
 /// Does what the flags ask for.
 pub(super) fn run(settings: &Settings, flags: ScheduleFlags) -> Result<ExitCode> {
     runtime()?.block_on(async {
-        let store = Store::open_existing(&settings.engine).await?;
+        let store = Store::open_existing(&settings.engine, 1).await?;
         obey(&Manager::Database(store), flags).await?;
         Ok(ExitCode::SUCCESS)
     })

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::{Comparison, Probe, check_size, decode_value, reason, strict};
 use crate::schedule::is_tick;
@@ -101,6 +102,18 @@ impl<T> ArgCodec<T> {
             None => (self.decode)("null").map_err(|_| format!("argument `{}` is missing", self.name)),
         }
     }
+}
+
+/// Arguments that are JSON already: by name if they are an object, by position if they are a list.
+pub(crate) fn inputs_of(arguments: Value) -> Result<String, String> {
+    let inputs = match arguments {
+        Value::Object(named) => json!({ "positionalArgs": [], "namedArgs": named }),
+        Value::Array(positional) => json!({ "positionalArgs": positional, "namedArgs": {} }),
+        other => return Err(format!("arguments are an object or a list, and not `{other}`")),
+    };
+    let inputs = strict::to_string(&inputs)?;
+    check_size(&inputs)?;
+    Ok(inputs)
 }
 
 /// How a tuple of arguments is stored.

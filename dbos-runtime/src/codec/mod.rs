@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use attributes::read_attributes;
-pub(crate) use inputs::ArgsCodec;
 pub use inputs::WorkflowArgument;
+pub(crate) use inputs::{ArgsCodec, inputs_of};
 pub use opaque::Recorded;
 pub use outcome::{CarriesErrors, Fallible, Outcome, WorkflowCodec, from_error, workflow_failure};
 pub(crate) use portable::{engine_error, read_engine_error};

@@ -83,9 +83,8 @@ impl Store {
 
     /// Opens the configured database for somebody who runs no workflows: nothing is created, and
     /// tables that are missing or too old are an error.
-    #[cfg_attr(not(feature = "http"), allow(dead_code))] // what it stands on is part of each database
-    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
-        let store = Self::open_or(config, 1, Missing::Refuse).await?;
+    pub(crate) async fn open_existing(config: &Config, pool_size: u32) -> Result<Self> {
+        let store = Self::open_or(config, pool_size, Missing::Refuse).await?;
         store.backend.check().await?;
         Ok(store)
     }

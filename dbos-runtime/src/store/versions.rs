@@ -24,6 +24,14 @@ pub struct ApplicationVersion {
     pub stranded: i64,
 }
 
+/// To whom a workflow belongs.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) application: String,
+    /// The latest version that has the workflow, if one has.
+    pub(crate) version: Option<String>,
+}
+
 impl Store {
     /// The versions of the application, the latest first. What is nobody's is everybody's.
     pub(crate) async fn versions(&self, application: &str) -> Result<Vec<ApplicationVersion>> {
@@ -94,6 +102,34 @@ impl Store {
             self.register_workflow(version, name, hash).await?;
         }
         Ok(())
+    }
+
+    /// To which application a workflow of this name belongs that is put into `queue`; `None` if nobody has the queue. An
+    /// application of another DBOS library has not told which workflows it has.
+    pub(crate) async fn home(&self, queue: &str, workflow: &str) -> Result<Option<Home>> {
+        const ACTION: &str = "look who serves a queue";
+        let statement = Statement::new(
+            "SELECT queue.application_name,
+                    (SELECT version.version_name
+                       FROM dbos.application_versions AS version
+                      WHERE version.application_name = queue.application_name
+                        AND (EXISTS (SELECT 1
+                                       FROM dbos_rust.version_workflows AS has
+                                      WHERE has.version = version.version_name AND has.name = $2)
+                             OR NOT EXISTS (SELECT 1
+                                              FROM dbos_rust.version_workflows AS has
+                                             WHERE has.version = version.version_name))
+                      ORDER BY version.version_timestamp DESC
+                      LIMIT 1) AS version
+               FROM dbos.queues AS queue
+              WHERE queue.name = $1
+                AND queue.application_name IS NOT NULL",
+        )
+        .bind(queue)
+        .bind(workflow);
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let home = |row: &Row| Ok(Home { application: row.text("application_name")?, version: row.get("version")? });
+        rows.first().map(home).transpose().map_err(|error| Error::database(ACTION, error))
     }
 
     async fn register_workflow(&self, version: &str, name: &str, hash: &str) -> Result<()> {

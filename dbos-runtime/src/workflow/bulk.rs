@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::call::{InQueue, Request, Start as Call};
 use super::handle::WorkflowHandle;
 use super::start::{
-    PATIENCE, attach, attach_to_duplicate, check_queued, duplicate_of, inputs, out_of_reach, provenance,
+    PATIENCE, attach, attach_to_duplicate, check_queued, duplicate_of, given_away, inputs, out_of_reach, provenance,
     record_attachment, recorded_child, row,
 };
 use crate::checkpoint::Point;
@@ -49,7 +49,8 @@ impl<R: Send + 'static> IntoFuture for EnqueueAll<R> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(durable(async move {
             let (requests, codecs): (Vec<_>, Vec<_>) = self.calls.into_iter().map(Call::into_parts).unzip();
-            let executor = engine()?;
+            let named = requests.first().and_then(|request| request.executor.clone());
+            let executor = named.map_or_else(engine, Ok)?;
             let workflows = enqueue(&executor, &requests).await?;
             let handles = workflows.into_iter().zip(codecs);
             Ok(handles.map(|(id, codec)| WorkflowHandle::new(Arc::clone(&executor), id, codec)).collect())
@@ -71,6 +72,7 @@ async fn enqueue(executor: &Arc<Executor>, requests: &[Request]) -> Result<Vec<S
         check_queued(executor, request).await?;
         batch.add(executor, request, inputs)?;
     }
+    batch.give_away(executor).await?;
     if let Some(transaction) = open_transaction() {
         for Place { start, number } in batch.rows {
             transaction.enqueue(Asked { start, id_reuse: requests[number].id_reuse });
@@ -154,6 +156,21 @@ impl Batch {
         self.by_id.insert(start.workflow.clone(), self.rows.len());
         self.ids.push(start.workflow.clone());
         self.rows.push(Place { start, number: self.ids.len() - 1 });
+        Ok(())
+    }
+
+    /// What a client enqueues belongs to whoever has the queue.
+    async fn give_away(&mut self, executor: &Executor) -> Result<()> {
+        let mut homes: HashMap<(String, String), (String, String)> = HashMap::new();
+        for Place { start, .. } in self.rows.iter_mut().filter(|_| !executor.runs_workflows) {
+            let queue = start.place.as_ref().map(|place| place.queue.clone()).unwrap_or_default();
+            let key = (queue, start.name.clone());
+            if !homes.contains_key(&key) {
+                let given = given_away(executor, start.clone()).await?;
+                homes.insert(key.clone(), (given.application, given.version));
+            }
+            (start.application, start.version) = homes[&key].clone();
+        }
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use crate::checkpoint::Point;
 use crate::codec::{WorkflowCodec, read_attributes};
 use crate::context::{CONTINUE_AS_NEW, Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
+use crate::executor::Executor;
 use crate::id::{IdReuse, IntoWorkflowId};
 use crate::queue::{Deduplication, QueueName};
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
@@ -30,7 +31,9 @@ pub(crate) const GET_RESULT: &str = "DBOS.getResult";
 
 /// The part of a call that does not depend on its types.
 pub(crate) struct Request {
-    pub(crate) workflow: &'static dyn AnyWorkflow,
+    pub(crate) callee: Callee,
+    /// The engine or client that starts it, if that is not the one of the code that asks.
+    pub(crate) executor: Option<Arc<Executor>>,
     pub(crate) inputs: Result<String, String>,
     pub(crate) id: Option<String>,
     pub(crate) id_reuse: IdReuse,
@@ -43,6 +46,31 @@ pub(crate) struct Request {
     pub(crate) queued: Option<Queued>,
 }
 
+/// Which workflow is called.
+#[derive(Clone)]
+pub(crate) enum Callee {
+    /// A function of this program.
+    Function(&'static dyn AnyWorkflow),
+    /// One of another program, by its name.
+    Name(String),
+}
+
+impl Callee {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Function(workflow) => (workflow.function().name)(),
+            Self::Name(name) => name,
+        }
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Function(workflow) => workflow.options().timeout,
+            Self::Name(_) => None,
+        }
+    }
+}
+
 /// How a workflow is put into a queue.
 pub(crate) struct Queued {
     pub(crate) queue: String,
@@ -51,6 +79,13 @@ pub(crate) struct Queued {
     pub(crate) delay: Duration,
     pub(crate) deduplication_id: Option<String>,
     pub(crate) deduplication: Deduplication,
+}
+
+impl Queued {
+    fn new(queue: String) -> Self {
+        let deduplication = Deduplication::default();
+        Self { queue, partition_key: None, priority: 0, delay: Duration::ZERO, deduplication_id: None, deduplication }
+    }
 }
 
 /// A call of a `#[workflow]`.
@@ -97,8 +132,18 @@ impl<R: 'static> WorkflowCall<R> {
             Place::Step(_) | Place::Outside => (None, None),
         };
         let id_reuse = IdReuse::default();
-        let request =
-            Request { workflow, inputs, id: None, id_reuse, timeout: None, child, queued: None, attributes: None };
+        let callee = Callee::Function(workflow);
+        let request = Request {
+            callee,
+            executor: None,
+            inputs,
+            id: None,
+            id_reuse,
+            timeout: None,
+            child,
+            queued: None,
+            attributes: None,
+        };
         Self { request: Some(request), awaited, codec, body: Some(body), running: None }
     }
 
@@ -154,15 +199,7 @@ impl<R: 'static> WorkflowCall<R> {
     /// # }
     /// ```
     pub fn enqueue(mut self, queue: impl QueueName) -> Start<R, InQueue> {
-        let queued = Queued {
-            queue: queue.queue_name(),
-            partition_key: None,
-            priority: 0,
-            delay: Duration::ZERO,
-            deduplication_id: None,
-            deduplication: Deduplication::default(),
-        };
-        self.set(|request| request.queued = Some(queued));
+        self.set(|request| request.queued = Some(Queued::new(queue.queue_name())));
         self.into_start()
     }
 
@@ -242,7 +279,10 @@ impl<R: 'static> WorkflowCall<R> {
     /// The workflow that would run. Nothing does.
     pub(crate) fn into_workflow(mut self) -> &'static dyn AnyWorkflow {
         self.give_back();
-        self.request.take().expect("a call is used once").workflow
+        match self.request.take().expect("a call is used once").callee {
+            Callee::Function(workflow) => workflow,
+            Callee::Name(_) => unreachable!("a call of a function is of that function"),
+        }
     }
 
     /// Runs the function alone: no row, no recovery, steps run unrecorded unless in a workflow.
@@ -293,6 +333,29 @@ pub struct Start<R, P = AtOnce> {
     request: Request,
     codec: WorkflowCodec<R>,
     place: PhantomData<P>,
+}
+
+impl Start<Result<Value>, InQueue> {
+    /// Of a workflow of another program.
+    pub(crate) fn by_name(
+        executor: Arc<Executor>,
+        workflow: String,
+        queue: String,
+        inputs: Result<String, String>,
+    ) -> Self {
+        let request = Request {
+            callee: Callee::Name(workflow),
+            executor: Some(executor),
+            inputs,
+            id: None,
+            id_reuse: IdReuse::default(),
+            timeout: None,
+            child: None,
+            queued: Some(Queued::new(queue)),
+            attributes: None,
+        };
+        Self { request, codec: WorkflowCodec::json(), place: PhantomData }
+    }
 }
 
 impl<R: Send + 'static, P> Start<R, P> {

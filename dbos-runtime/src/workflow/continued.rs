@@ -28,7 +28,7 @@ impl<R> ContinueAsNew<R> {
     }
 
     async fn go_on(&self) -> Result<()> {
-        let name = (self.request.workflow.function().name)();
+        let name = self.request.callee.name();
         let Some(point) = &self.point else {
             return Err(Error::OutsideWorkflow { function: "continue_as_new".to_owned() });
         };

@@ -72,7 +72,12 @@ impl<R> Debounce<R> {
     }
 
     fn bounce(&self, executor: &Executor) -> Result<Bounce> {
-        let name = (self.request.workflow.function().name)();
+        let name = self.request.callee.name();
+        if !executor.runs_workflows {
+            return Err(Error::Configuration(format!(
+                "a client debounces nothing; let a workflow or a route call `{name}`"
+            )));
+        }
         let inputs = self
             .request
             .inputs
@@ -94,7 +99,7 @@ impl<R> Debounce<R> {
             deduplication_id,
             application: executor.application.clone(),
             version: executor.version.clone(),
-            timeout_ms: self.request.timeout.or(self.request.workflow.options().timeout).map(millis),
+            timeout_ms: self.request.timeout.or(self.request.callee.timeout()).map(millis),
             now_ms,
             due_ms: now_ms.saturating_add(millis(self.delay)),
             latest_ms: self.at_most.map(|longest| now_ms.saturating_add(millis(longest))),

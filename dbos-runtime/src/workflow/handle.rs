@@ -5,13 +5,14 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use super::call::GET_RESULT;
 use super::result;
 use crate::checkpoint::Point;
 use crate::clock::pause;
 use crate::codec::WorkflowCodec;
-use crate::context::{Place, at_rest, durable, place};
+use crate::context::{Place, at_rest, durable, in_engine, place};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::step::Question;
@@ -27,6 +28,13 @@ pub struct WorkflowHandle<R> {
     pub(super) executor: Arc<Executor>,
     pub(super) workflow: String,
     pub(super) codec: WorkflowCodec<R>,
+}
+
+impl WorkflowHandle<Result<Value>> {
+    /// To a workflow whose function is not at hand.
+    pub(crate) fn untyped(executor: Arc<Executor>, workflow: String) -> Self {
+        Self::new(executor, workflow, WorkflowCodec::json())
+    }
 }
 
 impl<R: Send + 'static> WorkflowHandle<R> {
@@ -66,7 +74,8 @@ impl<R: Send + 'static> WorkflowHandle<R> {
         let question = Question::here(GET_STATUS);
         let (asked, workflow) = (Arc::clone(&self.executor), self.workflow.clone());
         // The handle's own engine, which need not be the one of the code that asks.
-        Box::pin(question.answer(|_| async move { asked.store.workflow_status(&workflow).await }))
+        let engine = Arc::clone(&self.executor);
+        Box::pin(in_engine(engine, question.answer(|_| async move { asked.store.workflow_status(&workflow).await })))
     }
 }
 

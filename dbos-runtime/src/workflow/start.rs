@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tracing::Instrument;
 
-use super::call::{Queued, Request};
+use super::call::{Callee, Queued, Request};
 use super::run::{Execution, spawn};
 use crate::caller::{Provenance, caller};
 use crate::checkpoint::{Point, StepOutcome};
@@ -23,6 +23,7 @@ use crate::store::checkpoints::Effect;
 use crate::store::retry::Backoff;
 use crate::store::starts::{ChildStarted, ParentStep, Place, Start};
 use crate::store::steps::History;
+use crate::store::versions::Home;
 use crate::store::workflow_row::WorkflowStatus;
 
 /// How long a caller outside a workflow waits for a database that does not answer.
@@ -31,7 +32,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Starts the requested workflow, or attaches to the one that has its id.
 pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
     let inputs = inputs(&request)?;
-    let executor = engine()?;
+    let executor = request.executor.clone().map_or_else(engine, Ok)?;
     let workflow = match &request.child {
         Some(point) => match point.recorded().await {
             // Its queue may be gone since.
@@ -65,7 +66,7 @@ pub(super) fn inputs(request: &Request) -> Result<String> {
         return Err(error.clone());
     }
     request.inputs.clone().map_err(|reason| {
-        let what = format!("an argument of workflow `{}`", (request.workflow.function().name)());
+        let what = format!("an argument of workflow `{}`", request.callee.name());
         Error::Unstorable { what, reason }
     })
 }
@@ -96,11 +97,12 @@ pub(super) fn out_of_reach() -> Error {
 
 /// Refuses what would wait for ever, or cannot be stored.
 pub(super) async fn check_queued(executor: &Executor, request: &Request) -> Result<()> {
-    let Some(queued) = &request.queued else { return Ok(()) };
-    let limits = limits_of(executor, &queued.queue).await?;
+    let Some(queued) = &request.queued else {
+        return if executor.runs_workflows { Ok(()) } else { Err(runs_nothing(request)) };
+    };
     match &queued.partition_key {
         Some(key) => check_key("partition key", key)?,
-        None if limits.are_partitioned() => {
+        None if is_partitioned(executor, &queued.queue).await? => {
             let reason = format!("the queue `{}` has limits for partitions; give the key of one", queued.queue);
             return Err(Error::InvalidKey { what: "a start without a partition key".to_owned(), reason });
         }
@@ -114,6 +116,37 @@ pub(super) async fn check_queued(executor: &Executor, request: &Request) -> Resu
     }
     check_priority(queued.priority)?;
     queued.deduplication_id.as_ref().map_or(Ok(()), |id| check_key("deduplication id", id))
+}
+
+fn runs_nothing(request: &Request) -> Error {
+    let name = request.callee.name();
+    Error::Configuration(format!("a client runs no workflows; put `{name}` into a queue with `.enqueue(&QUEUE)`"))
+}
+
+/// Gives a workflow that a client puts into a queue to the application that has the queue, under its latest version that
+/// has the workflow.
+pub(super) async fn given_away(executor: &Executor, row: Start) -> Result<Start> {
+    let Some(place) = row.place.as_ref().filter(|_| !executor.runs_workflows) else { return Ok(row) };
+    let (queue, name) = (&place.queue, &row.name);
+    let missing = |what: String| Err(Error::Configuration(what));
+    match executor.store.home(queue, name).await? {
+        Some(Home { application, version: Some(version) }) => Ok(Start { application, version, ..row }),
+        Some(Home { application, version: None }) => missing(format!(
+            "no version of the application `{application}`, which has the queue `{queue}`, has a workflow `{name}`"
+        )),
+        None => missing(format!(
+            "nobody serves the queue `{queue}`; start the program that declares it, once, before something is put into it"
+        )),
+    }
+}
+
+/// Whether a queue has limits for partitions. A queue that a client has not heard of is refused with the row.
+async fn is_partitioned(executor: &Executor, queue: &str) -> Result<bool> {
+    if executor.runs_workflows {
+        return Ok(limits_of(executor, queue).await?.are_partitioned());
+    }
+    let found = executor.store.list_queues(None, Some(queue)).await?;
+    Ok(found.first().is_some_and(|queue| !queue.partition_limits.are_none()))
 }
 
 /// The limits of a queue, which this process may not have heard of yet.
@@ -153,14 +186,14 @@ pub(super) fn row(
 ) -> Start {
     // Two that are put into a queue one after the other leave it in that order.
     let now_ms = if request.queued.is_some() { executor.clock.unique_ms() } else { executor.clock.now_ms() };
-    let timeout = request.timeout.or(request.workflow.options().timeout);
+    let timeout = request.timeout.or(request.callee.timeout());
     // The time of what is queued begins when it leaves the queue.
     let own_deadline_ms =
         timeout.filter(|_| request.queued.is_none()).map(|timeout| now_ms.saturating_add(millis(timeout)));
     let inherited_ms = parent.and_then(|point| point.run.deadline_ms);
     Start {
         workflow: id,
-        name: (request.workflow.function().name)().to_owned(),
+        name: request.callee.name().to_owned(),
         inputs,
         executor: executor.id(),
         application: executor.application.clone(),
@@ -187,7 +220,7 @@ async fn start_outside(executor: &Arc<Executor>, request: &Request, inputs: Stri
     let key = caller.as_ref().filter(|_| request.id.is_none()).and_then(|caller| caller.take_key());
     let id = request.id.clone().or_else(|| key.clone()).unwrap_or_else(random_id);
     let provenance = caller.as_ref().map(|caller| caller.provenance()).unwrap_or_default();
-    let row = row(executor, request, id, inputs, None, provenance);
+    let row = given_away(executor, row(executor, request, id, inputs, None, provenance)).await?;
     let workflow = match create(executor, request, row.clone(), None).await? {
         Created::Made => row.workflow,
         Created::Existing(existing) => {
@@ -237,7 +270,7 @@ async fn create(
     row: Start,
     parent: Option<ParentStep>,
 ) -> Result<Created> {
-    let (executor, definition) = (Arc::clone(executor), request.workflow);
+    let (executor, callee) = (Arc::clone(executor), request.callee.clone());
     let task = async move {
         let _permit = executor.start_permit().await?;
         let mut row = row;
@@ -277,9 +310,10 @@ async fn create(
             backoff.wait().await;
             row.executor = executor.id();
         }
-        match &row.place {
-            None => run_fresh(&executor, definition, row),
-            Some(place) => executor.notifier.told(&place.news()),
+        match (&row.place, callee) {
+            (Some(place), _) => executor.notifier.told(&place.news()),
+            (None, Callee::Function(definition)) => run_fresh(&executor, definition, row),
+            (None, Callee::Name(_)) => unreachable!("without its function it is for a queue"),
         }
         Ok(Created::Made)
     };

@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, flags: WorkflowFlags) -> Result<ExitCode>
         if let Command::Verify(VerifyFlags { file: Some(file), .. }) = &flags.command {
             return verify::verify_file(file, flags.json).await;
         }
-        let store = Store::open_existing(&settings.engine).await?;
+        let store = Store::open_existing(&settings.engine, 1).await?;
         obey(&Manager::Database(store), &settings.engine.application, flags).await
     })
 }
