@@ -5,7 +5,7 @@
 
 use std::iter::Peekable;
 
-use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree, token_stream};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, Span, TokenStream, TokenTree, token_stream};
 use quote::quote_spanned;
 
 /// What to look for.
@@ -150,7 +150,7 @@ fn scan(tokens: TokenStream, found: &mut Vec<(Written, &'static str)>) {
     let mut after_dot = false;
     while let Some(token) = tokens.next() {
         match token {
-            TokenTree::Group(group) => scan(group.stream(), found),
+            TokenTree::Group(group) => scan(lone_block(&group, &tokens).unwrap_or_else(|| group.stream()), found),
             TokenTree::Ident(word) if word == "async" && is_branch(&tokens) => {
                 found.push((Written { words: vec![word], is_macro: false }, BRANCH));
             }
@@ -182,6 +182,19 @@ fn is_branch(after_async: &Peekable<token_stream::IntoIter>) -> bool {
     let Some(TokenTree::Group(block)) = tokens.next() else { return false };
     let is_awaited = is_mark(tokens.next(), '.') && is_await(tokens.next());
     block.delimiter() == Delimiter::Brace && !is_awaited && awaits(block.stream()) > 1
+}
+
+/// The content of an `async` block that is the only argument of a call which is awaited where it stands, as that of
+/// `saga.run(async { … }).await`: nothing runs beside it.
+fn lone_block(arguments: &Group, after: &Peekable<token_stream::IntoIter>) -> Option<TokenStream> {
+    let mut after = after.clone();
+    let is_awaited = is_mark(after.next(), '.') && is_await(after.next());
+    let mut tokens =
+        arguments.stream().into_iter().filter(|token| !matches!(token, TokenTree::Ident(word) if word == "move"));
+    let is_async = matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "async");
+    let Some(TokenTree::Group(block)) = tokens.next() else { return None };
+    let is_alone = tokens.all(|token| is_mark(Some(token), ','));
+    (arguments.delimiter() == Delimiter::Parenthesis && is_awaited && is_async && is_alone).then(|| block.stream())
 }
 
 /// How often `tokens` await something, at every depth but in blocks of their own.
@@ -278,6 +291,9 @@ mod tests {
             ("tokio::fs::read(path).await", "tokio::fs::read"),
             ("sqlx::query(\"SELECT 1\")", "sqlx::query"),
             ("tokio::join!(async { a().await?; b().await }, c())", "async"),
+            ("both.push(async { a().await?; b().await })", "async"),
+            ("run(async { a().await?; b().await }, c()).await", "async"),
+            ("saga.run(async { SystemTime::now(); a().await?; b().await }).await", "SystemTime::now"),
             ("join_all(names.map(|name| async move { if a(name).await { b(name).await } })).await", "async"),
         ] {
             assert_eq!(found(body), [expected], "{body}");
@@ -314,6 +330,7 @@ mod tests {
             "async { a().await?; b().await }.await",
             "tokio::join!(async { a().await }, async move { b().await })",
             "async { async { a().await }.await }",
+            "saga.run(async move { a().await?; b().await }).await",
             "async fn helper() { a().await; b().await }",
             "struct Branch { r#async: bool }",
         ] {

@@ -148,6 +148,7 @@ pub mod replay;
 mod management;
 mod engine;
 mod service;
+mod saga;
 mod select;
 mod message;
 mod event;
@@ -205,6 +206,7 @@ pub use management::{
 };
 pub use message::{Send, SendBulk, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
+pub use saga::Saga;
 pub use schedule::{Late, Tick};
 pub use status::Status;
 pub use step::StepCall;

@@ -84,7 +84,11 @@ struct EndlessPage;
 #[doc = include_str!("../../docs/streams.md")]
 struct StreamsPage;
 
-/// And of this one.
+/// And of these two.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/client.md")]
 struct ClientPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/saga.md")]
+struct SagaPage;

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["management"],
     &["engine"],
     &["service"],
-    &["select"],
+    &["select", "saga"],
     &["message", "event", "stream"],
     &["follow"],
     &["workflow"],

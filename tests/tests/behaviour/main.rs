@@ -39,6 +39,7 @@ mod rehearsal;
 mod replay;
 mod retention;
 mod retry;
+mod saga;
 mod schema;
 mod select;
 mod several;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         events::CASES,
         streams::CASES,
         several::CASES,
+        saga::CASES,
         children::CASES,
         continued::CASES,
         retry::CASES,

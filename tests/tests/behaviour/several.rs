@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dbos::{DBOS, Error, Event, Result, Topic, Tx, WorkflowHandle, step, transaction, workflow};
 use dbos_testkit::board::{open, pass, reached_times, unique};
-use dbos_testkit::{App, Backend, CrashTest, Database, Proxy, behaviours};
+use dbos_testkit::{App, Backend, CrashTest, Database, Fault, Proxy, behaviours};
 use serde_json::json;
 
 use crate::app::{config, rewind, steps};
@@ -17,6 +17,7 @@ behaviours! { several:
     none_and_nobody_are_refused,
     messages_sent_together_arrive_in_order_or_not_at_all,
     messages_of_a_workflow_are_sent_once_wherever_it_crashes within 120,
+    messages_whose_commit_is_in_doubt_are_sent_once on postgres,
     messages_sent_together_in_a_transaction_commit_with_it,
     all_events_are_read_as_they_are_and_replay,
 }
@@ -234,6 +235,27 @@ async fn messages_of_a_workflow_are_sent_once_wherever_it_crashes(database: Data
         assert!(crashes.writes >= 10, "{crashes}");
     };
     tokio::task::spawn_blocking(crash).await.unwrap();
+}
+
+/// Whether it is the commit that is lost, or only its answer.
+async fn messages_whose_commit_is_in_doubt_are_sent_once(database: Database) {
+    let proxy = Proxy::before(database.url()).await;
+    let app = App::launch(config(&database).database_url(proxy.url())).await;
+
+    for (number, fault) in [Fault::at("COMMIT"), Fault::at("COMMIT").losing_the_reply()].into_iter().enumerate() {
+        let ids = ["a", "b", "t"].map(|name| format!("{name}-{number}"));
+        app.run(async {
+            for id in &ids[..2] {
+                DBOS::start_workflow(several_hears(1)).workflow_id(id).await.unwrap();
+            }
+            proxy.arm(fault.clone());
+            assert!(tells_everybody(ids[..2].to_vec()).workflow_id(&ids[2]).await.unwrap(), "{fault:?}");
+        })
+        .await;
+        proxy.struck(number + 1).await;
+        let sent = database.count("SELECT count(*) FROM dbos.notifications").await;
+        assert_eq!(usize::try_from(sent).unwrap(), 2 * (number + 1), "{fault:?}");
+    }
 }
 
 #[transaction]
