@@ -45,6 +45,9 @@ use proc_macro::TokenStream;
 ///
 /// In an `impl` block, put [`macro@workflows`] on the block if the function says `Self`.
 ///
+/// `#[state]` on an argument, as in `#[state] http: &Http`, is for what the program provides with `DBOS::provide`. Callers do
+/// not see it, and nothing of it is stored. Steps, transactions and routes take it too.
+///
 /// # Example
 ///
 /// ```ignore

@@ -84,6 +84,7 @@ impl Client {
             clock,
             wakeups: Wakeups::default(),
             catalog: Catalog::empty(),
+            states: config.states.clone(),
             runs_workflows: false,
             application: config.application.clone(),
             version: String::new(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::failpoint::Failpoints;
+use crate::state::{StateValue, States};
 
 /// An application's own migrations: per dialect, file name and SQL text, in order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +114,8 @@ pub struct Config {
     pub retention: Retention,
     /// Replaces the database's clock, for tests.
     pub clock: Option<Clock>,
+    /// What its functions may ask for.
+    pub(crate) states: States,
     /// Where tests stop the engine.
     pub(crate) failpoints: Failpoints,
 }
@@ -136,6 +139,7 @@ impl Config {
             transaction_deadline: Duration::from_secs(60),
             retention: Retention::for_ever(),
             clock: None,
+            states: States::default(),
             failpoints: Failpoints::default(),
         }
     }
@@ -165,6 +169,14 @@ impl Config {
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Provides `value` for the functions that ask for its type with `#[state]`, in this engine. What
+    /// [`DBOS::provide`](crate::DBOS::provide) has given the program is for those engines that have none of their own.
+    #[must_use]
+    pub fn provide<T: StateValue>(mut self, value: T) -> Self {
+        self.states.add(value);
         self
     }
 

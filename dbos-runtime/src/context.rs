@@ -13,6 +13,7 @@ use crate::clock::Activity;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::rehearsal::{Parting, Reached, Rehearsal};
+use crate::state::{StateValue, not_provided};
 use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
 use crate::store::steps::{History, RecordedStep};
@@ -306,6 +307,20 @@ pub(crate) fn engine() -> Result<Arc<Executor>> {
         return Ok(executor);
     }
     LAUNCHED.read().expect("no panic while held").clone().ok_or(Error::NotLaunched)
+}
+
+/// What was provided for functions that ask for a `T`.
+///
+/// # Panics
+///
+/// If nothing was, which a launch has refused: so it is asked for before the launch, or in a program without an engine.
+#[must_use]
+pub fn state<T: StateValue>() -> Arc<T> {
+    let states = engine().map(|executor| executor.states.clone()).unwrap_or_default();
+    states.get().unwrap_or_else(|| {
+        let who = format!("this function needs `{}`", std::any::type_name::<T>());
+        panic!("{}", not_provided(&who))
+    })
 }
 
 /// Makes `executor` the engine of the process unless there is one.

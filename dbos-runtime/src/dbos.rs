@@ -20,6 +20,7 @@ use crate::management::{
 use crate::message::{self, Send, SendBulk, Topic};
 use crate::queue::QueueName;
 use crate::registry::codec_for;
+use crate::state::{self, StateValue};
 use crate::step::{self, StepCall};
 use crate::store::aggregates::{Group, Grouping};
 use crate::store::attributes::Update;
@@ -52,6 +53,15 @@ impl DBOS {
         if let Some(engine) = Engine::launched() {
             engine.shutdown().await;
         }
+    }
+
+    /// Provides `value` for the functions of the program that ask for its type: `#[state] http: &Http`. A later value of the
+    /// same type takes its place, for calls that begin after that.
+    ///
+    /// In the body of [`#[dbos::main]`](macro@crate::main), or before a launch: that refuses a program in which a function
+    /// asks for what nobody has provided.
+    pub fn provide<T: StateValue>(value: T) {
+        state::provide(value);
     }
 
     /// Starts a workflow without waiting for its result. Inside a workflow it is a child.

@@ -51,9 +51,11 @@ impl Engine {
     /// # Errors
     ///
     /// [`Error::Configuration`] or [`Error::Database`] if the database cannot be used, if another application has a
-    /// queue or a schedule of the same name, or if a schedule makes no sense;
+    /// queue or a schedule of the same name, if a schedule makes no sense, or if a function asks for state that nobody has
+    /// provided;
     /// [`Error::Duplicate`] if two workflows or two queues have one name.
     pub async fn launch(config: Config) -> Result<Self> {
+        config.states.check()?;
         let engine = Self::launch_alone(config).await?;
         engine.take_over();
         Ok(engine)
@@ -87,6 +89,7 @@ impl Engine {
             application: config.application.clone(),
             version,
             id: identity.executor.clone(),
+            states: config.states.clone(),
             runs_workflows: true,
             poll_interval: config.poll_interval,
             transaction_deadline: config.transaction_deadline,
@@ -100,6 +103,12 @@ impl Engine {
         context::set_launched(&engine.0.executor);
         LAUNCHED.lock().expect("no panic while held").get_or_insert_with(|| engine.clone());
         Ok(engine)
+    }
+
+    /// Refuses to go on without what functions ask for: what `main` is to provide is there when its body has ended.
+    #[cfg(feature = "http")]
+    pub(crate) fn check_states(&self) -> Result<()> {
+        self.0.executor.states.check()
     }
 
     /// Goes on with what dead executors of the application left.

@@ -13,6 +13,7 @@ use crate::clock::{Clock, Held};
 use crate::error::{Error, Result};
 use crate::queue::KnownQueues;
 use crate::registry::AnyWorkflow;
+use crate::state::States;
 use crate::store::Store;
 use crate::store::checkpoints::Checkpoint;
 use crate::store::notify::Notifier;
@@ -117,6 +118,8 @@ pub(crate) struct Executor {
     pub(crate) outcomes: Lane<Ended>,
     pub(crate) application: String,
     pub(crate) version: String,
+    /// What its functions may ask for.
+    pub(crate) states: States,
     /// Whether it runs workflows, or puts them into queues of those who do.
     pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
@@ -146,6 +149,7 @@ pub(crate) struct Parts {
     pub(crate) application: String,
     pub(crate) version: String,
     pub(crate) id: String,
+    pub(crate) states: States,
     pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
     pub(crate) transaction_deadline: Duration,
@@ -167,6 +171,7 @@ impl Executor {
             queues: KnownQueues::default(),
             application: parts.application,
             version: parts.version,
+            states: parts.states,
             runs_workflows: parts.runs_workflows,
             poll_interval: parts.poll_interval,
             transaction_deadline: parts.transaction_deadline,

@@ -57,6 +57,8 @@
 //! | [`#[post_api("/path/:argument")]`](macro@post_api), [`get_api`](macro@get_api), … | an HTTP route, on a function of any kind |
 //! | [`#[dbos::main]`](macro@main) | the program: its settings, its command line, its server |
 //!
+//! An argument with `#[state]`, such as `#[state] http: &Http`, is what the program has provided with [`DBOS::provide`].
+//!
 //! In an `impl` block they work too; functions that say `Self` want [`#[workflows]`](macro@workflows) on the block.
 //!
 //! ```
@@ -175,6 +177,7 @@ mod telemetry;
 mod clock;
 mod wakeup;
 mod failpoint;
+mod state;
 mod status;
 mod platform;
 mod id;
@@ -287,6 +290,7 @@ pub mod requirements {
         respond::{RouteError, RouteValue},
     };
     pub use crate::schedule::{IsTick, takes_tick};
+    pub use crate::state::StateValue;
     pub use crate::step::connection;
 }
 
@@ -299,6 +303,7 @@ pub mod __private {
     pub use crate::app::{Application, run};
     pub use crate::codec::{Outcome, Probe, WorkflowCodec, nameless as tiers};
     pub use crate::config::Migrations;
+    pub use crate::context::state;
     #[cfg(feature = "http")]
     pub use crate::http::{
         access::{Access, Authenticator, identified},
@@ -314,6 +319,7 @@ pub mod __private {
         function_name,
     };
     pub use crate::select::Race;
+    pub use crate::state::StateNeed;
     pub use crate::step::{Attempts, Step, StepOptions, TransactionOptions};
     pub use crate::store::connection::Isolation;
 }

@@ -29,6 +29,7 @@ use crate::executor::{Executor, Parts};
 use crate::history::{Histories, WorkflowHistory};
 use crate::registry::StepFunction;
 use crate::rehearsal::{Call, Parting};
+use crate::state::States;
 use crate::status::Status;
 use crate::store::Store;
 use crate::store::steps::{History, RecordedStep};
@@ -181,6 +182,7 @@ fn stage() -> Result<Arc<Executor>> {
         application: "replay".to_owned(),
         version: "replay".to_owned(),
         id: "replay".to_owned(),
+        states: States::default(),
         runs_workflows: true,
         poll_interval: std::time::Duration::from_secs(1),
         transaction_deadline: std::time::Duration::from_secs(1),

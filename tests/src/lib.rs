@@ -92,3 +92,8 @@ struct ClientPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/saga.md")]
 struct SagaPage;
+
+/// And of this one.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/state.md")]
+struct StatePage;

@@ -33,7 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["store"],
     &["codec", "again", "history", "caller"],
     &["config", "queue", "schedule", "telemetry"],
-    &["clock", "wakeup", "failpoint"],
+    &["clock", "wakeup", "failpoint", "state"],
     &["id", "status", "platform"],
     &["error"],
 ];

@@ -474,3 +474,27 @@ fn schedules_make_sense() {
         "a scheduled workflow takes its tick and nothing else; write `(tick: dbos::Tick)`",
     );
 }
+
+#[test]
+fn state_is_lent() {
+    for expand in [workflow as Expand, step] {
+        refused(
+            expand,
+            "",
+            "async fn f(#[state] http: Http) -> Result<()> { Ok(()) }",
+            "what the program provides is lent to this function; take it by `&`",
+        );
+        refused(
+            expand,
+            "",
+            "async fn f(#[state] http: &mut Http) -> Result<()> { Ok(()) }",
+            "what the program provides is shared by all who ask for it; take it by `&`, and put what changes into a `Mutex` or the like",
+        );
+        refused(
+            expand,
+            "",
+            "async fn f(#[state(http)] http: &Http) -> Result<()> { Ok(()) }",
+            "write `#[state]` alone",
+        );
+    }
+}

@@ -45,6 +45,7 @@ pub(crate) fn route(attribute: &str, args: TokenStream, item: TokenStream) -> Re
     function.check_form(attribute, &mut mistakes);
     function.check_not_generic("route", "its types say what a request must hold", &mut mistakes);
     check_owner(attribute, &function, &mut mistakes);
+    function.take_state(&mut mistakes);
     let arguments = function.owned_arguments("route", WHY_OWNED, &mut mistakes);
     let routes = Routes::check(declared, &arguments, &mut mistakes);
     mistakes.check()?;

@@ -92,6 +92,12 @@ snapshot!(
 );
 
 snapshot!(
+    a_step_with_state,
+    |item| super::step(quote!(), item),
+    "async fn send(#[state] http: &Http, url: &str) -> Result<u16> { http.get(url).await }"
+);
+
+snapshot!(
     a_route,
     |item| super::route("post_api", quote!("/checkout/:key?"), item),
     "/// Checks out.

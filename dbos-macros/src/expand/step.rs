@@ -26,6 +26,7 @@ pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> 
     let declared = route::take(&mut function, &mut mistakes);
     function.check_form("step", &mut mistakes);
     function.check_output(&mut mistakes);
+    function.take_state(&mut mistakes);
     let (receiver, arguments) = function.arguments();
     if args.may_run_again()
         && let Some(receiver) = receiver.filter(|receiver| takes_self_by_value(receiver))

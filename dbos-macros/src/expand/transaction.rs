@@ -39,6 +39,7 @@ pub(crate) fn transaction(args: TokenStream, item: TokenStream) -> Result<TokenS
     if let Some(receiver) = function.signature.receiver().filter(|receiver| takes_self_by_value(receiver)) {
         mistakes.at(receiver, "a transaction may run more than once, so it cannot use up `self`; take `&self`");
     }
+    function.take_state(&mut mistakes);
     let connection = take_connection(&mut function, &mut mistakes);
     let (_, arguments) = function.arguments();
     let routes = Routes::check_step(declared, "transaction", &function, &arguments, &mut mistakes);

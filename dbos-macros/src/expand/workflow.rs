@@ -48,6 +48,7 @@ impl Workflow {
         function.check_output(&mut mistakes);
         function.check_not_generic("workflow", "after a restart it is found again by its name alone", &mut mistakes);
         check_owner("workflow", &function, &mut mistakes);
+        function.take_state(&mut mistakes);
         let arguments = function.owned_arguments("workflow", WHY_OWNED, &mut mistakes);
         if let Some(extra) = arguments.get(MOST_ARGUMENTS) {
             mistakes

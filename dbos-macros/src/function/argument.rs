@@ -4,6 +4,7 @@ use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, Type};
 
+use super::state::is_state;
 use super::{Function, ungrouped};
 use crate::args::is_binding;
 use crate::errors::Mistakes;
@@ -67,11 +68,11 @@ impl Function {
         (receiver, arguments)
     }
 
-    /// Takes off the arguments what is there for routes; the compiler does not know these attributes.
+    /// Takes off the arguments what is there for us; the compiler does not know these attributes.
     pub(crate) fn strip_bindings(&mut self) {
         for input in &mut self.signature.inputs {
             if let FnArg::Typed(argument) = input {
-                argument.attrs.retain(|attribute| !is_binding(attribute));
+                argument.attrs.retain(|attribute| !is_binding(attribute) && !is_state(attribute));
             }
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod argument;
 pub(crate) mod lifetimes;
 pub(crate) mod owner;
+mod state;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};

@@ -74,7 +74,7 @@ async fn start(application: &Application, settings: Settings) -> Result<()> {
         prepared = engine.scope((application.started)()) => prepared,
         () = shutdown.requested() => Ok(()),
     };
-    if let Err(error) = prepared {
+    if let Err(error) = prepared.and_then(|()| engine.check_states()) {
         engine.shutdown().await;
         return Err(error);
     }

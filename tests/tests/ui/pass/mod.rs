@@ -7,3 +7,4 @@ mod lookalikes;
 mod methods;
 mod outcomes;
 mod routes;
+mod state;
