@@ -201,6 +201,7 @@ fn a_program_says_what_it_serves_and_where() {
     assert_eq!(program.line(), "HTTP endpoints supported:");
     for (method, path) in [
         ("POST", "/crash/:key?"),
+        ("POST", "/enqueue/:key"),
         ("GET", "/forever"),
         ("POST", "/go_on/:key/:word"),
         ("POST", "/log/:id"),

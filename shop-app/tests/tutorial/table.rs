@@ -44,7 +44,7 @@ async fn a_session_needs_everything_that_makes_it_payable(database: Database) {
         request.as_object_mut().expect("an object").remove(name);
         let answer = guide.service.post_json(create, &request).await;
         assert_refused(&answer, 400, name);
-        assert!(answer.body.contains(&format!("missing argument `{name}`")), "{}", answer.body);
+        assert!(answer.body.contains(&format!("missing field `{name}`")), "{}", answer.body);
     }
     let long = "x".repeat(256);
     for (name, value) in [

@@ -95,7 +95,7 @@ async fn the_first_of_those_that_have_ended_is_the_one_that_was_first(database: 
 }
 
 #[workflow]
-async fn collects(gate: String) -> Result<Vec<String>> {
+async fn collects_results(gate: String) -> Result<Vec<String>> {
     let mut children = Vec::new();
     for number in [3, 9, 1] {
         children.push(DBOS::start_workflow(waits_for(gate.clone(), number)).await?);
@@ -106,10 +106,10 @@ async fn collects(gate: String) -> Result<Vec<String>> {
 
 async fn results_come_in_the_order_of_the_handles_and_replay(database: Database) {
     let mut app = App::launch(config(&database)).await;
-    let gate = unique("collects");
+    let gate = unique("collects_results");
     open(&gate);
 
-    let collected = app.run(async { collects(gate).workflow_id("c").await.unwrap() }).await;
+    let collected = app.run(async { collects_results(gate).workflow_id("c").await.unwrap() }).await;
     assert_eq!(collected, ["3", "nine", "1"]);
     app.crash().await;
     rewind(&database, "c", "1 = 1").await;

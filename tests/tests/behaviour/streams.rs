@@ -119,7 +119,7 @@ async fn a_reader_begins_at_any_offset_and_knows_where_it_is(database: Database)
 }
 
 #[workflow]
-async fn counts(numbers: u32, gate: String) -> Result<()> {
+async fn counts_up(numbers: u32, gate: String) -> Result<()> {
     for number in 0..numbers {
         DBOS::write_stream(NUMBERS, number).await?;
     }
@@ -133,9 +133,9 @@ async fn a_stream_that_nobody_closes_ends_with_its_workflow(database: Database) 
     let all: Vec<u32> = (0..50).collect();
 
     for (id, cancelled) in [("ended", false), ("cancelled", true)] {
-        let gate = unique("counts");
+        let gate = unique("counts_up");
         let numbers = app.run(async {
-            DBOS::start_workflow(counts(50, gate.clone())).workflow_id(id).await.unwrap();
+            DBOS::start_workflow(counts_up(50, gate.clone())).workflow_id(id).await.unwrap();
             DBOS::read_stream(id, NUMBERS)
         });
         let numbers = tokio::spawn(numbers.await.try_collect::<Vec<_>>());
