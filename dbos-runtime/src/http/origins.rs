@@ -1,6 +1,7 @@
 //! Pages of other sites: which of them may call a route, and what their browsers are told about it (CORS).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderName, HeaderValue};
@@ -34,7 +35,7 @@ pub(super) fn announced(methods: MethodRouter, origins: Origins) -> MethodRouter
 /// The origins that may make the request, or, if it only asks for that, the request it asks for.
 fn allowed(request: &Request, origins: &Origins) -> Vec<HeaderValue> {
     let of_route = origins.get(asked_method(request.method(), request.headers())).copied().unwrap_or_default();
-    let of_server = request.extensions().get::<Guard>().map(Guard::origins).unwrap_or_default();
+    let of_server = request.extensions().get::<Arc<Guard>>().map(|guard| guard.origins()).unwrap_or_default();
     let all = of_server.iter().map(String::as_str).chain(of_route.iter().copied());
     all.filter_map(|origin| HeaderValue::try_from(origin).ok()).collect()
 }

@@ -255,7 +255,7 @@ impl Served {
 
     /// Who asks, from where, whether that is allowed, whether the request can be what it says it is; only then its handler.
     async fn answer(&self, request: Request) -> Result<Response, HttpError> {
-        let guard = request.extensions().get().cloned().unwrap_or_else(Guard::default);
+        let guard = request.extensions().get::<Arc<Guard>>().cloned().unwrap_or_default();
         guard.check_origin(&request, self.route.options.allowed_origins)?;
         self.route.options.access.admit(self.authenticator).await?;
         let key = request::idempotency_key(request.headers())?;

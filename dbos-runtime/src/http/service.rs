@@ -24,7 +24,7 @@ use super::{HttpError, ServerOptions, layers};
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     router: Router,
-    guard: Guard,
+    guard: Arc<Guard>,
     limits: ServerLimits,
 }
 
@@ -34,7 +34,7 @@ impl Service {
         if options.compress {
             router = router.layer(layers::compression());
         }
-        Self { router, guard: Guard::new(options, address), limits: ServerLimits::new(options) }
+        Self { router, guard: Arc::new(Guard::new(options, address)), limits: ServerLimits::new(options) }
     }
 
     /// Answers a request that came from `socket`; one that is `refused` is told why, whatever it says.
@@ -46,7 +46,7 @@ impl Service {
     ) -> Response {
         let started = Instant::now();
         request.extensions_mut().insert(self.limits);
-        request.extensions_mut().insert(self.guard.clone());
+        request.extensions_mut().insert(Arc::clone(&self.guard));
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let current = Arc::new(Current::new(self.guard.peer(socket, headers), method, uri, headers));
         let admitted = match refused {
