@@ -25,6 +25,7 @@ pub(crate) mod deletion;
 pub(crate) mod events;
 pub(crate) mod executors;
 pub(crate) mod filter;
+mod fragments;
 pub(crate) mod forks;
 pub(crate) mod listing;
 pub(crate) mod messages;

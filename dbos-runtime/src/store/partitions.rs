@@ -1,6 +1,7 @@
 //! Taking workflows out of a queue whose partitions have limits of their own.
 
 use super::connection::Connection;
+use super::fragments::{claimed_columns, leaves_its_queue, same_code};
 use super::queues::{Claim, period_ms};
 use super::sql::Statement;
 use super::{Store, within};
@@ -14,7 +15,7 @@ impl Claim<'_> {
     /// what is passed over costs nothing, however long a partition is. A `CROSS JOIN` has SQLite begin with the few.
     #[allow(clippy::too_many_lines)] // they are one statement's
     pub(super) fn of_partitions(&self, limits: &Limits, most: i64) -> Statement {
-        Statement::new(
+        Statement::new(concat!(
             "WITH RECURSIVE me AS (
                SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR KEY SHARE
              ), waiting (partition_key) AS (
@@ -58,11 +59,9 @@ impl Claim<'_> {
              ), line (partition_key, place, everywhere, here, starts, workflow_uuid) AS (
                SELECT room.partition_key, 1, room.everywhere, room.here, room.starts,
                       (SELECT head.workflow_uuid
-                         FROM dbos.workflow_status AS head
-                         JOIN dbos_rust.version_workflows AS theirs
-                           ON theirs.version = head.application_version AND theirs.name = head.name
-                         JOIN dbos_rust.version_workflows AS mine
-                           ON mine.version = $3 AND mine.name = head.name AND mine.hash = theirs.hash
+                         FROM dbos.workflow_status AS head ",
+            same_code!("head", "$3"),
+            "
                         WHERE head.queue_name = $7
                           AND head.status = 'ENQUEUED'
                           AND head.status IN ('ENQUEUED', 'PENDING')
@@ -77,11 +76,9 @@ impl Claim<'_> {
                 UNION ALL
                SELECT line.partition_key, line.place + 1, line.everywhere, line.here, line.starts,
                       (SELECT behind.workflow_uuid
-                         FROM dbos.workflow_status AS behind
-                         JOIN dbos_rust.version_workflows AS theirs
-                           ON theirs.version = behind.application_version AND theirs.name = behind.name
-                         JOIN dbos_rust.version_workflows AS mine
-                           ON mine.version = $3 AND mine.name = behind.name AND mine.hash = theirs.hash
+                         FROM dbos.workflow_status AS behind ",
+            same_code!("behind", "$3"),
+            "
                         WHERE behind.queue_name = $7
                           AND behind.status = 'ENQUEUED'
                           AND behind.status IN ('ENQUEUED', 'PENDING')
@@ -100,19 +97,9 @@ impl Claim<'_> {
                   AND line.place < COALESCE(line.starts, $6)
              )
              UPDATE dbos.workflow_status
-                SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
-                    rate_limited = EXISTS (SELECT 1
-                                             FROM dbos.queues
-                                            WHERE queues.name = $7
-                                              AND (rate_limit_max IS NOT NULL OR partition_rate_limit_max IS NOT NULL)),
-                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                             ELSE COALESCE(recovery_attempts, 0) + 1 END,
-                    workflow_deadline_epoch_ms =
-                        CASE WHEN workflow_timeout_ms IS NULL OR workflow_deadline_epoch_ms <= $5
-                             THEN workflow_deadline_epoch_ms
-                             WHEN workflow_deadline_epoch_ms - $5 <= workflow_timeout_ms THEN workflow_deadline_epoch_ms
-                             WHEN workflow_timeout_ms > 1000000000000000 THEN $5 + 1000000000000000
-                             ELSE $5 + workflow_timeout_ms END
+                SET ",
+            leaves_its_queue!(),
+            "
               WHERE EXISTS (SELECT 1 FROM me)
                 AND NOT EXISTS (SELECT 1 FROM dbos_rust.paused_queues AS paused WHERE paused.name = $7)
                 AND status = 'ENQUEUED'
@@ -123,11 +110,9 @@ impl Claim<'_> {
                       WHERE chosen.workflow_uuid = line.workflow_uuid
                       ORDER BY chosen.priority, chosen.created_at, chosen.workflow_uuid
                       LIMIT $6)
-             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, created_at,
-                       CAST(priority AS BIGINT) AS priority, authenticated_user, authenticated_roles, assumed_role, request,
-                       COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                  WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
-        )
+             RETURNING created_at, CAST(priority AS BIGINT) AS priority, ",
+            claimed_columns!(),
+        ))
         .bind(&self.claimant.executor)
         .bind(&self.claimant.application)
         .bind(&self.claimant.version)

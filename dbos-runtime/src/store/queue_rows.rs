@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Access;
 use super::connection::{Connection, Isolation};
+use super::fragments::{is_waiting, limit_columns};
 use super::sql::{Row, Statement};
 use super::workflows::Claimant;
 use super::{Store, within};
@@ -170,17 +171,14 @@ impl Store {
         connection: &mut Connection,
         queue: &str,
     ) -> sqlx::Result<Option<QueueLimits>> {
-        let statement = Statement::new(
-            "SELECT CAST(concurrency AS BIGINT) AS concurrency, CAST(worker_concurrency AS BIGINT) AS worker_concurrency,
-                    CAST(rate_limit_max AS BIGINT) AS rate_limit_max, rate_limit_period_sec,
-                    CAST(partition_concurrency AS BIGINT) AS partition_concurrency,
-                    CAST(partition_worker_concurrency AS BIGINT) AS partition_worker_concurrency,
-                    CAST(partition_rate_limit_max AS BIGINT) AS partition_rate_limit_max,
-                    partition_rate_limit_period_sec
+        let statement = Statement::new(concat!(
+            "SELECT ",
+            limit_columns!(),
+            "
                FROM dbos.queues AS queue
               WHERE name = $1
-                FOR UPDATE OF queue",
-        )
+                FOR UPDATE OF queue"
+        ))
         .bind(queue);
         let rows = within(self.deadline(), connection.run(&statement)).await?;
         rows.first().map(limits).transpose()
@@ -193,31 +191,18 @@ impl Store {
             let limits = QueueLimits::NONE;
             return Ok(Some(QueueNow { name: queue.to_owned(), limits, is_waiting }));
         }
-        let statement = Statement::new(
-            "SELECT queue.name, CAST(queue.concurrency AS BIGINT) AS concurrency,
-                    CAST(queue.worker_concurrency AS BIGINT) AS worker_concurrency,
-                    CAST(queue.rate_limit_max AS BIGINT) AS rate_limit_max, queue.rate_limit_period_sec,
-                    CAST(queue.partition_concurrency AS BIGINT) AS partition_concurrency,
-                    CAST(queue.partition_worker_concurrency AS BIGINT) AS partition_worker_concurrency,
-                    CAST(queue.partition_rate_limit_max AS BIGINT) AS partition_rate_limit_max,
-                    queue.partition_rate_limit_period_sec,
-                    paused.name IS NULL
-                    AND EXISTS (SELECT 1
-                                  FROM dbos.workflow_status AS candidate
-                                  JOIN dbos_rust.version_workflows AS theirs
-                                    ON theirs.version = candidate.application_version
-                                   AND theirs.name = candidate.name
-                                  JOIN dbos_rust.version_workflows AS mine
-                                    ON mine.version = $2 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                                 WHERE candidate.queue_name = queue.name
-                                   AND candidate.status = 'ENQUEUED'
-                                   AND candidate.status IN ('ENQUEUED', 'PENDING')
-                                   AND candidate.application_name = $1) AS is_waiting
+        let statement = Statement::new(concat!(
+            "SELECT queue.name, ",
+            limit_columns!(),
+            ",
+                    ",
+            is_waiting!(),
+            "
                FROM dbos.queues AS queue
                LEFT JOIN dbos_rust.paused_queues AS paused ON paused.name = queue.name
               WHERE queue.name = $3
-                AND (queue.application_name = $1 OR queue.application_name IS NULL)",
-        )
+                AND (queue.application_name = $1 OR queue.application_name IS NULL)"
+        ))
         .bind(&claimant.application)
         .bind(&claimant.version)
         .bind(queue);
@@ -228,26 +213,13 @@ impl Store {
     /// All queues of the application, the one for what is resumed among them: everything that a process which has
     /// nothing to do has to know, in one read.
     pub(crate) async fn queues_now(&self, claimant: &Claimant) -> Result<QueuesNow> {
-        let statement = Statement::new(
-            "SELECT queue.name, CAST(queue.concurrency AS BIGINT) AS concurrency,
-                    CAST(queue.worker_concurrency AS BIGINT) AS worker_concurrency,
-                    CAST(queue.rate_limit_max AS BIGINT) AS rate_limit_max, queue.rate_limit_period_sec,
-                    CAST(queue.partition_concurrency AS BIGINT) AS partition_concurrency,
-                    CAST(queue.partition_worker_concurrency AS BIGINT) AS partition_worker_concurrency,
-                    CAST(queue.partition_rate_limit_max AS BIGINT) AS partition_rate_limit_max,
-                    queue.partition_rate_limit_period_sec,
-                    paused.name IS NULL
-                    AND EXISTS (SELECT 1
-                                  FROM dbos.workflow_status AS candidate
-                                  JOIN dbos_rust.version_workflows AS theirs
-                                    ON theirs.version = candidate.application_version
-                                   AND theirs.name = candidate.name
-                                  JOIN dbos_rust.version_workflows AS mine
-                                    ON mine.version = $2 AND mine.name = candidate.name AND mine.hash = theirs.hash
-                                 WHERE candidate.queue_name = queue.name
-                                   AND candidate.status = 'ENQUEUED'
-                                   AND candidate.status IN ('ENQUEUED', 'PENDING')
-                                   AND candidate.application_name = $1) AS is_waiting,
+        let statement = Statement::new(concat!(
+            "SELECT queue.name, ",
+            limit_columns!(),
+            ",
+                    ",
+            is_waiting!(),
+            ",
                     EXISTS (SELECT 1
                               FROM dbos.workflow_status
                              WHERE status = 'DELAYED'
@@ -260,8 +232,8 @@ impl Store {
                          OR application_name IS NULL
                       UNION ALL
                      SELECT $3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) AS queue
-               LEFT JOIN dbos_rust.paused_queues AS paused ON paused.name = queue.name",
-        )
+               LEFT JOIN dbos_rust.paused_queues AS paused ON paused.name = queue.name"
+        ))
         .bind(&claimant.application)
         .bind(&claimant.version)
         .bind(INTERNAL_QUEUE);
@@ -275,14 +247,10 @@ impl Store {
         application: Option<String>,
         name: Option<&str>,
     ) -> Result<Vec<QueueStatus>> {
-        let statement = Statement::new(
-            "SELECT queue.name, queue.application_name, CAST(queue.concurrency AS BIGINT) AS concurrency,
-                    CAST(queue.worker_concurrency AS BIGINT) AS worker_concurrency,
-                    CAST(queue.rate_limit_max AS BIGINT) AS rate_limit_max, queue.rate_limit_period_sec,
-                    CAST(queue.partition_concurrency AS BIGINT) AS partition_concurrency,
-                    CAST(queue.partition_worker_concurrency AS BIGINT) AS partition_worker_concurrency,
-                    CAST(queue.partition_rate_limit_max AS BIGINT) AS partition_rate_limit_max,
-                    queue.partition_rate_limit_period_sec, paused.name IS NOT NULL AS is_paused,
+        let statement = Statement::new(concat!(
+            "SELECT queue.name, queue.application_name, ",
+            limit_columns!(),
+            ", paused.name IS NOT NULL AS is_paused,
                     (SELECT count(*)
                        FROM dbos.workflow_status
                       WHERE queue_name = queue.name
@@ -297,8 +265,8 @@ impl Store {
                LEFT JOIN dbos_rust.paused_queues AS paused ON paused.name = queue.name
               WHERE (CAST($1 AS TEXT) IS NULL OR queue.application_name = $1 OR queue.application_name IS NULL)
                 AND (CAST($2 AS TEXT) IS NULL OR queue.name = $2)
-              ORDER BY queue.name",
-        )
+              ORDER BY queue.name"
+        ))
         .bind(application)
         .bind(name.map(str::to_owned));
         let rows = self.insist("list queues", Access::Read, &statement).await?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::Store;
 use super::backend::{Access, Dialect};
 use super::connection::{Connection, Isolation};
+use super::fragments::{claimed_columns, leaves_its_queue, same_code};
 use super::sql::{Row, Statement};
 use super::within;
 use super::workflow_row::WorkflowStatus;
@@ -53,19 +54,17 @@ impl Store {
     /// Whether anything waits in `queue` that this code can run. Asked before each claim, because a claim that finds
     /// nothing still stops all other writers of an SQLite file.
     pub(crate) async fn anything_enqueued(&self, queue: &str, claimant: &Claimant) -> Result<bool> {
-        let statement = Statement::new(
+        let statement = Statement::new(concat!(
             "SELECT 1 AS found
-               FROM dbos.workflow_status AS candidate
-               JOIN dbos_rust.version_workflows AS theirs
-                 ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-               JOIN dbos_rust.version_workflows AS mine
-                 ON mine.version = $2 AND mine.name = candidate.name AND mine.hash = theirs.hash
+               FROM dbos.workflow_status AS candidate ",
+            same_code!("candidate", "$2"),
+            "
               WHERE candidate.queue_name = $3
                 AND candidate.status = 'ENQUEUED'
                 AND candidate.status IN ('ENQUEUED', 'PENDING')
                 AND candidate.application_name = $1
-              LIMIT 1",
-        )
+              LIMIT 1"
+        ))
         .bind(&claimant.application)
         .bind(&claimant.version)
         .bind(queue);
@@ -304,30 +303,21 @@ impl Claim<'_> {
     /// earlier. No number in a row can overflow: an error here would keep all of them waiting. Nothing is claimed for an
     /// executor that is itself taken for dead.
     pub(super) fn of_queue(&self, most: i64) -> Statement {
-        Statement::new(
+        Statement::new(concat!(
             "WITH me AS (
                SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $1 FOR KEY SHARE
              )
              UPDATE dbos.workflow_status
-                SET status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
-                    rate_limited = EXISTS (SELECT 1 FROM dbos.queues WHERE queues.name = $7 AND rate_limit_max IS NOT NULL),
-                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                             ELSE COALESCE(recovery_attempts, 0) + 1 END,
-                    workflow_deadline_epoch_ms =
-                        CASE WHEN workflow_timeout_ms IS NULL OR workflow_deadline_epoch_ms <= $5
-                             THEN workflow_deadline_epoch_ms
-                             WHEN workflow_deadline_epoch_ms - $5 <= workflow_timeout_ms THEN workflow_deadline_epoch_ms
-                             WHEN workflow_timeout_ms > 1000000000000000 THEN $5 + 1000000000000000
-                             ELSE $5 + workflow_timeout_ms END
+                SET ",
+            leaves_its_queue!(),
+            "
               WHERE EXISTS (SELECT 1 FROM me)
                 AND NOT EXISTS (SELECT 1 FROM dbos_rust.paused_queues AS paused WHERE paused.name = $7)
                 AND workflow_uuid IN
                     (SELECT candidate.workflow_uuid
-                       FROM dbos.workflow_status AS candidate
-                       JOIN dbos_rust.version_workflows AS theirs
-                         ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                       JOIN dbos_rust.version_workflows AS mine
-                         ON mine.version = $3 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                       FROM dbos.workflow_status AS candidate ",
+            same_code!("candidate", "$3"),
+            "
                       WHERE candidate.queue_name = $7
                         AND candidate.status = 'ENQUEUED'
                         AND candidate.status IN ('ENQUEUED', 'PENDING')
@@ -335,11 +325,9 @@ impl Claim<'_> {
                       ORDER BY candidate.priority, candidate.created_at
                       LIMIT $6
                         FOR NO KEY UPDATE OF candidate SKIP LOCKED)
-             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, created_at,
-                       CAST(priority AS BIGINT) AS priority, authenticated_user, authenticated_roles, assumed_role, request,
-                       COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                  WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
-        )
+             RETURNING created_at, CAST(priority AS BIGINT) AS priority, ",
+            claimed_columns!(),
+        ))
         .bind(&self.claimant.executor)
         .bind(&self.claimant.application)
         .bind(&self.claimant.version)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Store;
 use super::backend::{Access, Dialect};
+use super::fragments::{claimed_columns, one_attempt_more, same_code};
 use super::sql::{Row, Statement};
 use super::workflow_row::{WorkflowStatus, workflow_columns};
 use crate::caller::Provenance;
@@ -137,22 +138,21 @@ impl Store {
         now_ms: i64,
         limit: i64,
     ) -> Result<Vec<Claimed>> {
-        let statement = Statement::new(
+        let statement = Statement::new(concat!(
             "WITH me AS (
                SELECT executor_id FROM dbos_rust.executors WHERE executor_id = $2 FOR KEY SHARE
              )
              UPDATE dbos.workflow_status
                 SET owner_xid = $5, executor_id = $2, updated_at = $6,
-                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                             ELSE COALESCE(recovery_attempts, 0) + 1 END
+                    ",
+            one_attempt_more!(),
+            "
               WHERE EXISTS (SELECT 1 FROM me)
                 AND workflow_uuid IN
                     (SELECT candidate.workflow_uuid
-                       FROM dbos.workflow_status AS candidate
-                       JOIN dbos_rust.version_workflows AS theirs
-                         ON theirs.version = candidate.application_version AND theirs.name = candidate.name
-                       JOIN dbos_rust.version_workflows AS mine
-                         ON mine.version = $4 AND mine.name = candidate.name AND mine.hash = theirs.hash
+                       FROM dbos.workflow_status AS candidate ",
+            same_code!("candidate", "$4"),
+            "
                       WHERE candidate.status = 'PENDING'
                         AND candidate.executor_id = $1
                         AND candidate.application_name = $3
@@ -161,11 +161,9 @@ impl Store {
                       ORDER BY candidate.created_at
                       LIMIT $7
                         FOR NO KEY UPDATE OF candidate SKIP LOCKED)
-             RETURNING workflow_uuid, name, recovery_attempts, workflow_deadline_epoch_ms, authenticated_user,
-                       authenticated_roles, assumed_role, request,
-                       COALESCE((SELECT input.inputs FROM dbos.workflow_input AS input
-                                  WHERE input.workflow_uuid = workflow_status.workflow_uuid), inputs) AS inputs",
-        )
+             RETURNING ",
+            claimed_columns!(),
+        ))
         .bind(dead)
         .bind(&claimant.executor)
         .bind(&claimant.application)
@@ -218,16 +216,17 @@ impl Store {
         owner: &str,
         now_ms: i64,
     ) -> Result<Option<Claimed>> {
-        let statement = Statement::new(
+        let statement = Statement::new(concat!(
             "UPDATE dbos.workflow_status
                 SET owner_xid = $3, updated_at = $4,
-                    recovery_attempts = CASE WHEN recovery_attempts > 1000000000 THEN 1000000000
-                                             ELSE COALESCE(recovery_attempts, 0) + 1 END
+                    ",
+            one_attempt_more!(),
+            "
               WHERE workflow_uuid = $1
                 AND owner_xid = $2
                 AND status = 'PENDING'
-             RETURNING workflow_uuid",
-        )
+             RETURNING workflow_uuid"
+        ))
         .bind(workflow)
         .bind(from)
         .bind(owner)
