@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 #[cfg(feature = "http")]
 use crate::follow::{self, PAGE};
-use crate::id::check_key;
+use crate::id::{check_key, typed_name};
 use crate::step::{Question, StepCall, record_wake_up};
 use crate::store::checkpoints::Effect;
 use crate::store::events::EventLook;
@@ -54,19 +54,7 @@ impl<T> Event<T> {
     }
 }
 
-impl<T> Clone for Event<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Event<T> {}
-
-impl<T> fmt::Debug for Event<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Event").field(&self.key).finish()
-    }
-}
+typed_name!(Event, key);
 
 #[track_caller]
 pub(crate) fn set_event<T>(event: Event<T>, value: &T) -> StepCall<'static, Result<()>>

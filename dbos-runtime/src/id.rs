@@ -52,6 +52,26 @@ pub(crate) fn check_key(what: &str, key: &str) -> Result<()> {
     Ok(())
 }
 
+/// Lets a name that carries a type be copied and shown whatever that type is; a `derive` would ask it for the same.
+macro_rules! typed_name {
+    ($type:ident, $name:ident) => {
+        impl<T> Clone for $type<T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T> Copy for $type<T> {}
+
+        impl<T> std::fmt::Debug for $type<T> {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.debug_tuple(stringify!($type)).field(&self.$name).finish()
+            }
+        }
+    };
+}
+pub(crate) use typed_name;
+
 /// What can be given as a workflow id: text, or an `Option` of it whose `None` means "make one up".
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no workflow id",

@@ -18,7 +18,7 @@ use crate::codec::{Encoded, decode_value, encode_value, engine_error, read_engin
 use crate::context::{Place, StepContext, at_rest, durable, engine, place};
 use crate::error::{Error, Result};
 use crate::executor::Signal;
-use crate::id::{check_key, random_id};
+use crate::id::{check_key, random_id, typed_name};
 use crate::step::{StepCall, record_wake_up};
 use crate::store::checkpoints::{Checkpoint, Effect};
 use crate::store::messages::{NO_TOPIC, Taken};
@@ -60,19 +60,7 @@ impl<T> Topic<T> {
     }
 }
 
-impl<T> Clone for Topic<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Topic<T> {}
-
-impl<T> fmt::Debug for Topic<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Topic").field(&self.name).finish()
-    }
-}
+typed_name!(Topic, name);
 
 /// A message about to be sent.
 #[must_use = "a message is sent only when this is awaited"]

@@ -20,7 +20,7 @@ use crate::context::{Place, Run, StepContext, current_run, durable, engine, plac
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::follow::{self, PAGE};
-use crate::id::check_key;
+use crate::id::{check_key, typed_name};
 use crate::step::StepCall;
 use crate::store::checkpoints::Effect;
 use crate::store::streams::{Appending, CLOSED};
@@ -50,19 +50,7 @@ impl<T> StreamKey<T> {
     }
 }
 
-impl<T> Clone for StreamKey<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for StreamKey<T> {}
-
-impl<T> fmt::Debug for StreamKey<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("StreamKey").field(&self.key).finish()
-    }
-}
+typed_name!(StreamKey, key);
 
 #[track_caller]
 pub(crate) fn write_stream<T>(stream: StreamKey<T>, value: &T) -> StepCall<'static, Result<()>>
