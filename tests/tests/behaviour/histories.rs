@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dbos_testkit::{Database, behaviours, chance, report};
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use tokio::runtime::Handle;
 
 use reference::{Flaw, Reference};
 use script::{History, histories};
 use subject::Subject;
+
+use crate::search::search;
 
 mod reference;
 mod script;
@@ -29,17 +29,17 @@ async fn a_random_history_goes_as_the_reference_says(database: Database) {
     println!("{}: DBOS_TEST_HISTORIES={histories} DBOS_TEST_SEED={seed}", database.backend());
     let backend = database.backend();
     let check = Check { database, flaw: None };
-    if let Err((reason, history)) = search(check, seed, histories).await {
+    if let Err((reason, history)) = find(check, seed, histories).await {
         panic!("{reason}\nin this history:\n{history}");
     }
-    report(backend, "random histories with crashes, cancels and resumes", histories, Some(0), &[]);
+    report(backend, "random histories with crashes, cancels and resumes", u64::from(histories), Some(0), &[]);
 }
 
 /// Three events can show that a cancelled workflow may be resumed.
 async fn a_reference_with_a_flaw_is_found_out_by_a_small_history(database: Database) {
     let check = Check { database, flaw: Some(Flaw::ResumeIsRefused) };
 
-    let (_, history) = search(check, 1, 200).await.expect_err("the flaw shows");
+    let (_, history) = find(check, 1, 200).await.expect_err("the flaw shows");
 
     let smallest = |who: &str| format!("{who} does: receive\nstart {who}\ncancel {who}\nresume {who}\n");
     assert!(["a", "b", "c"].map(smallest).contains(&history.to_string()), "{history}");
@@ -55,26 +55,13 @@ struct Check {
 }
 
 /// Tries so many histories; the smallest that shows a difference, if one does.
-async fn search(check: Check, seed: u64, number: u64) -> Result<(), (String, History)> {
-    let (runtime, check) = (Handle::current(), Arc::new(check));
-    let config = Config {
-        cases: u32::try_from(number).unwrap(),
-        failure_persistence: None,
-        max_shrink_iters: 10_000,
-        max_shrink_time: 120_000,
-        ..Config::default()
-    };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let searched = tokio::task::spawn_blocking(move || {
-        runner.run(&histories(), |history| runtime.block_on(check.go_through(&history)).map_err(TestCaseError::fail))
-    });
-    match searched.await.expect("a failure is a value") {
-        Ok(()) => Ok(()),
-        Err(TestError::Fail(reason, history)) => Err((reason.to_string(), history)),
-        Err(TestError::Abort(reason)) => panic!("{reason}"),
-    }
+async fn find(check: Check, seed: u64, number: u32) -> Result<(), (String, History)> {
+    let check = Arc::new(check);
+    search(histories, (number, seed), 10_000, move |history| {
+        let check = Arc::clone(&check);
+        async move { check.go_through(&history).await }
+    })
+    .await
 }
 
 impl Check {

@@ -41,6 +41,8 @@ mod retention;
 mod retry;
 mod saga;
 mod schema;
+#[path = "../search/mod.rs"]
+mod search;
 mod select;
 mod several;
 mod sleep;

@@ -22,6 +22,8 @@ mod partitions;
 mod paused;
 mod processes;
 mod resumed;
+#[path = "../search/mod.rs"]
+mod search;
 mod transactions;
 
 fn main() -> ExitCode {

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use dbos_testkit::{Database, behaviours, chance, report};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use tokio::runtime::Handle;
 
 use reference::{Flaw, Reference};
 use subject::Subject;
+
+use crate::search::search;
 
 mod reference;
 mod subject;
@@ -86,47 +86,32 @@ async fn a_random_queue_runs_what_the_reference_says(database: Database) {
     let (histories, seed) = (chance::setting("DBOS_TEST_QUEUES", 6), chance::seed());
     println!("{}: DBOS_TEST_QUEUES={histories} DBOS_TEST_SEED={seed}", database.backend());
     let backend = database.backend();
-    if let Err((reason, history)) = search(database, None, seed, histories).await {
+    if let Err((reason, history)) = find(database, None, seed, histories).await {
         panic!("{reason}\nin this history:\n{history:#?}");
     }
     report(backend, "random histories of a queue", u64::from(histories), Some(0), &[]);
 }
 
 async fn a_reference_with_a_flaw_is_found_out(database: Database) {
-    let found = search(database, Some(Flaw::PartitionsHaveNoLimits), 1, 200).await;
+    let found = find(database, Some(Flaw::PartitionsHaveNoLimits), 1, 200).await;
 
     let (_, (_, events)) = found.expect_err("the flaw shows");
     println!("{} events show it: {events:?}", events.len());
 }
 
 /// Tries so many histories; the smallest that shows a difference, if one does.
-async fn search(
+async fn find(
     database: Database,
     flaw: Option<Flaw>,
     seed: u64,
     number: u32,
 ) -> Result<(), (String, (Allowed, Vec<Event>))> {
-    let (runtime, database) = (Handle::current(), Arc::new(database));
-    let config = Config {
-        cases: number,
-        failure_persistence: None,
-        max_shrink_iters: 2_000,
-        max_shrink_time: 120_000,
-        ..Config::default()
-    };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let searched = tokio::task::spawn_blocking(move || {
-        runner.run(&histories(), |(allowed, events)| {
-            runtime.block_on(go_through(&database, flaw, allowed, &events)).map_err(TestCaseError::fail)
-        })
-    });
-    match searched.await.expect("a failure is a value") {
-        Ok(()) => Ok(()),
-        Err(TestError::Fail(reason, history)) => Err((reason.to_string(), history)),
-        Err(TestError::Abort(reason)) => panic!("{reason}"),
-    }
+    let database = Arc::new(database);
+    search(histories, (number, seed), 2_000, move |(allowed, events)| {
+        let database = Arc::clone(&database);
+        async move { go_through(&database, flaw, allowed, &events).await }
+    })
+    .await
 }
 
 /// `Err` says which event did not go as the reference says.
