@@ -66,18 +66,25 @@ pub(crate) enum Deleted {
     InUse(String),
 }
 
+/// A row with the limits that [`bind_limits`] binds, made at `$11` for the application `$12`.
+macro_rules! insert_queue {
+    () => {
+        "INSERT INTO dbos.queues
+                (name, concurrency, worker_concurrency, rate_limit_max, rate_limit_period_sec,
+                 partition_concurrency, partition_worker_concurrency, partition_rate_limit_max,
+                 partition_rate_limit_period_sec, priority_enabled, partition_queue, created_at, updated_at,
+                 application_name)
+         VALUES ($1, $2, $3, $4, CAST($5 AS DOUBLE PRECISION) / 1000, $6, $7, $8,
+                 CAST($9 AS DOUBLE PRECISION) / 1000, TRUE, $10 = 1, $11, $11, $12) "
+    };
+}
+
 impl Store {
     /// Writes the declared limits of `queue` into its row, for all processes; an error if it is another application's.
     pub(crate) async fn register_queue(&self, queue: &Queue, application: &str, now_ms: i64) -> Result<()> {
-        let statement = Statement::new(
-            "INSERT INTO dbos.queues
-                    (name, concurrency, worker_concurrency, rate_limit_max, rate_limit_period_sec,
-                     partition_concurrency, partition_worker_concurrency, partition_rate_limit_max,
-                     partition_rate_limit_period_sec, priority_enabled, partition_queue, created_at, updated_at,
-                     application_name)
-             VALUES ($1, $2, $3, $4, CAST($5 AS DOUBLE PRECISION) / 1000, $6, $7, $8,
-                     CAST($9 AS DOUBLE PRECISION) / 1000, TRUE, $10 = 1, $11, $11, $12)
-             ON CONFLICT (name) DO UPDATE
+        let statement = Statement::new(concat!(
+            insert_queue!(),
+            "ON CONFLICT (name) DO UPDATE
                 SET concurrency = EXCLUDED.concurrency,
                     worker_concurrency = EXCLUDED.worker_concurrency,
                     rate_limit_max = EXCLUDED.rate_limit_max,
@@ -91,8 +98,8 @@ impl Store {
                     application_name = EXCLUDED.application_name
               WHERE queues.application_name IS NULL
                  OR queues.application_name = EXCLUDED.application_name
-             RETURNING name",
-        );
+             RETURNING name"
+        ));
         let statement = bind_limits(statement.bind(queue.name()), &queue.limits()).bind(now_ms).bind(application);
         if self.insist("register a queue", Access::Write, &statement).await?.is_empty() {
             return Err(Error::Configuration(format!(
@@ -114,17 +121,11 @@ impl Store {
         application: &str,
         now_ms: i64,
     ) -> Result<bool> {
-        let statement = Statement::new(
-            "INSERT INTO dbos.queues
-                    (name, concurrency, worker_concurrency, rate_limit_max, rate_limit_period_sec,
-                     partition_concurrency, partition_worker_concurrency, partition_rate_limit_max,
-                     partition_rate_limit_period_sec, priority_enabled, partition_queue, created_at, updated_at,
-                     application_name)
-             VALUES ($1, $2, $3, $4, CAST($5 AS DOUBLE PRECISION) / 1000, $6, $7, $8,
-                     CAST($9 AS DOUBLE PRECISION) / 1000, TRUE, $10 = 1, $11, $11, $12)
-             ON CONFLICT (name) DO NOTHING
-             RETURNING name",
-        );
+        let statement = Statement::new(concat!(
+            insert_queue!(),
+            "ON CONFLICT (name) DO NOTHING
+             RETURNING name"
+        ));
         let statement = bind_limits(statement.bind(queue), limits).bind(now_ms).bind(application);
         Ok(!self.insist("create a queue", Access::Write, &statement).await?.is_empty())
     }
