@@ -47,11 +47,11 @@ impl Manager {
     /// Refuses a place where the workflow would wait for ever.
     async fn check_target(&self, target: &Target) -> Result<()> {
         let Some(queue) = &target.queue else { return Ok(()) };
-        let found = self.store().list_queues(None, Some(queue)).await?.pop();
-        let found = found.ok_or_else(|| Error::NonExistentQueue { queue: queue.clone() })?;
+        let limits = self.store().queue_limits(queue).await?;
+        let limits = limits.ok_or_else(|| Error::NonExistentQueue { queue: queue.clone() })?;
         match &target.partition_key {
             Some(key) => check_key("partition key", key),
-            None if !found.partition_limits.are_none() => Err(Error::InvalidKey {
+            None if limits.are_partitioned() => Err(Error::InvalidKey {
                 what: "a resumption without a partition key".to_owned(),
                 reason: format!("the queue `{queue}` has limits for partitions; give the key of one"),
             }),

@@ -73,9 +73,9 @@ impl Manager {
     /// The queue to wait in. Nobody would look into one that is not known.
     pub(super) async fn queue_for(&self, rerun: &Rerun) -> Result<String> {
         let Some(queue) = &rerun.queue else { return Ok(INTERNAL_QUEUE.to_owned()) };
-        match self.store().list_queues(None, Some(queue)).await?.pop() {
+        match self.store().queue_limits(queue).await? {
             None => Err(Error::NonExistentQueue { queue: queue.clone() }),
-            Some(found) if found.partition_limits.are_none() => Ok(queue.clone()),
+            Some(limits) if !limits.are_partitioned() => Ok(queue.clone()),
             Some(_) => {
                 let reason = format!("`{queue}` has limits for partitions, and what begins again is in none");
                 Err(Error::InvalidKey { what: "queue".to_owned(), reason })

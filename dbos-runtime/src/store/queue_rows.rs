@@ -165,6 +165,15 @@ impl Store {
         .await
     }
 
+    /// The limits of `queue`, whoever serves it; `None` if there is no such queue. What cannot be read limits nothing: who
+    /// serves the queue says so.
+    pub(crate) async fn queue_limits(&self, queue: &str) -> Result<Option<QueueLimits>> {
+        let statement =
+            Statement::new(concat!("SELECT ", limit_columns!(), " FROM dbos.queues AS queue WHERE queue.name = $1"));
+        let rows = self.insist("look for a queue", Access::Read, &statement.bind(queue)).await?;
+        Ok(rows.first().map(|row| limits(row).unwrap_or(QueueLimits::NONE)))
+    }
+
     /// The limits of `queue`, whose row nobody else locks or changes until the transaction has ended; `None` if it has
     /// none.
     pub(super) async fn lock_queue(

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::admission::Admission;
 use super::call::{InQueue, Request, Start as Call};
 use super::handle::WorkflowHandle;
 use super::start::{
-    PATIENCE, attach, attach_to_duplicate, check_queued, duplicate_of, given_away, inputs, out_of_reach, provenance,
+    PATIENCE, attach, attach_to_duplicate, duplicate_of, given_away, inputs, out_of_reach, provenance,
     record_attachment, recorded_child, row,
 };
 use crate::checkpoint::Point;
@@ -66,10 +67,10 @@ async fn enqueue(executor: &Arc<Executor>, requests: &[Request]) -> Result<Vec<S
     if let Some(recorded) = recorded(requests).await {
         return recorded;
     }
-    let mut batch = Batch::default();
+    let (mut admission, mut batch) = (Admission::to(executor), Batch::default());
     for request in requests {
         let inputs = inputs(request)?;
-        check_queued(executor, request).await?;
+        admission.check(request).await?;
         batch.add(executor, request, inputs)?;
     }
     batch.give_away(executor).await?;

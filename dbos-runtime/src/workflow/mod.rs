@@ -17,6 +17,7 @@
 //!
 //! Every arrow is one commit that checks where it starts from, so none is taken twice.
 
+mod admission;
 mod bulk;
 mod call;
 mod continued;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tracing::Instrument;
 
+use super::admission::Admission;
 use super::call::{Callee, Queued, Request};
 use super::run::{Execution, spawn};
 use crate::caller::{Provenance, caller};
@@ -16,7 +17,7 @@ use crate::context::{StepContext, current_run, engine, open_transaction};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::id::{IdReuse, check_key, child_id, random_id, sidestepped_child_id};
-use crate::queue::{Deduplication, QueueLimits, check_priority};
+use crate::queue::Deduplication;
 use crate::registry::AnyWorkflow;
 use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
@@ -38,12 +39,12 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
             // Its queue may be gone since.
             Some(recorded) => recorded_child(point, recorded.child, recorded.error).await?,
             None => {
-                check_queued(&executor, &request).await?;
+                Admission::to(&executor).check(&request).await?;
                 start_child(&executor, &request, point, inputs).await?
             }
         },
         None => {
-            check_queued(&executor, &request).await?;
+            Admission::to(&executor).check(&request).await?;
             if let (Some(_), Some(transaction)) = (&request.queued, open_transaction()) {
                 let workflow = enqueue_with(&transaction, &executor, &request, inputs);
                 return Ok((executor, workflow));
@@ -95,34 +96,6 @@ pub(super) fn out_of_reach() -> Error {
     }
 }
 
-/// Refuses what would wait for ever, or cannot be stored.
-pub(super) async fn check_queued(executor: &Executor, request: &Request) -> Result<()> {
-    let Some(queued) = &request.queued else {
-        return if executor.runs_workflows { Ok(()) } else { Err(runs_nothing(request)) };
-    };
-    match &queued.partition_key {
-        Some(key) => check_key("partition key", key)?,
-        None if is_partitioned(executor, &queued.queue).await? => {
-            let reason = format!("the queue `{}` has limits for partitions; give the key of one", queued.queue);
-            return Err(Error::InvalidKey { what: "a start without a partition key".to_owned(), reason });
-        }
-        None => {}
-    }
-    if queued.deduplication == Deduplication::ReturnExisting && open_transaction().is_some() {
-        return Err(Error::InvalidKey {
-            what: "`Deduplication::ReturnExisting` in a transaction".to_owned(),
-            reason: "whether there is another is known when the transaction commits; enqueue outside of it".to_owned(),
-        });
-    }
-    check_priority(queued.priority)?;
-    queued.deduplication_id.as_ref().map_or(Ok(()), |id| check_key("deduplication id", id))
-}
-
-fn runs_nothing(request: &Request) -> Error {
-    let name = request.callee.name();
-    Error::Configuration(format!("a client runs no workflows; put `{name}` into a queue with `.enqueue(&QUEUE)`"))
-}
-
 /// Gives a workflow that a client puts into a queue to the application that has the queue, under its latest version that
 /// has the workflow.
 pub(super) async fn given_away(executor: &Executor, row: Start) -> Result<Start> {
@@ -137,32 +110,6 @@ pub(super) async fn given_away(executor: &Executor, row: Start) -> Result<Start>
         None => missing(format!(
             "nobody serves the queue `{queue}`; start the program that declares it, once, before something is put into it"
         )),
-    }
-}
-
-/// Whether a queue has limits for partitions. A queue that a client has not heard of is refused with the row.
-async fn is_partitioned(executor: &Executor, queue: &str) -> Result<bool> {
-    if executor.runs_workflows {
-        return Ok(limits_of(executor, queue).await?.are_partitioned());
-    }
-    let found = executor.store.list_queues(None, Some(queue)).await?;
-    Ok(found.first().is_some_and(|queue| !queue.partition_limits.are_none()))
-}
-
-/// The limits of a queue, which this process may not have heard of yet.
-async fn limits_of(executor: &Executor, queue: &str) -> Result<QueueLimits> {
-    if let Some(limits) = executor.queues.limits(queue) {
-        return Ok(limits);
-    }
-    // A row that a hand has deleted or spoilt is as it was declared after the next launch.
-    let declared = executor.catalog.declared_limits(queue);
-    match executor.store.queue_now(queue, &executor.claimant()).await {
-        Ok(Some(now)) => {
-            executor.queues.note(queue, now.limits);
-            Ok(now.limits)
-        }
-        Ok(None) => declared.ok_or_else(|| Error::NonExistentQueue { queue: queue.to_owned() }),
-        Err(error) => declared.ok_or(error),
     }
 }
 
