@@ -46,6 +46,11 @@ impl Catalog {
         self.queues.get(name).map(|queue| queue.limits())
     }
 
+    /// Whether the program declares that workflows keep their places in the queue while they wait.
+    pub(crate) fn keeps_places(&self, queue: &str) -> bool {
+        self.queues.get(queue).is_some_and(|queue| queue.keeps_places())
+    }
+
     pub(crate) fn queues(&self) -> impl Iterator<Item = &'static Queue> {
         self.queues.values().copied()
     }

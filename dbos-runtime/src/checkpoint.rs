@@ -95,6 +95,7 @@ impl Point {
         completed_at_ms: i64,
     ) -> RecordedStep {
         let checkpoint = self.checkpoint(outcome, effect, started_at_ms, completed_at_ms);
+        self.run.note_progress();
         loop {
             match self.run.executor.checkpoints.commit(checkpoint.clone()).await {
                 Ok(Recorded::Written) => return Self::as_recorded(checkpoint),

@@ -90,8 +90,9 @@ impl Client {
             version: String::new(),
             id: random_id(),
             poll_interval: config.poll_interval,
+            park_after: None,
+            listens: config.listens(),
             transaction_deadline: config.transaction_deadline,
-            listen: config.listens(),
         });
         let listener = config.listens().then(|| tokio::spawn(listener::run(Arc::clone(&executor))));
         Ok(Self(Arc::new(Inner { executor, listener })))

@@ -97,6 +97,10 @@ pub struct Config {
     pub pool_size: u32,
     /// How often a waiter looks without having been woken. Default 1 s.
     pub poll_interval: Duration,
+    /// How long a workflow waits in memory, if it waits for nothing but durable calls; after that it leaves, and comes
+    /// back by replay when it goes on. One that is asleep for longer leaves at once. Default 10 s; zero keeps all of
+    /// them.
+    pub park_after: Duration,
     /// Whether to use LISTEN/NOTIFY on Postgres. Default true; never done through a [`Pooler::Transaction`].
     pub listen: bool,
     /// The queues that this process takes workflows out of; what is resumed it takes in any case. Default none, which
@@ -131,6 +135,7 @@ impl Config {
             migrations: Migrations::default(),
             pool_size: 10,
             poll_interval: Duration::from_secs(1),
+            park_after: Duration::from_secs(10),
             listen: true,
             queues: Vec::new(),
             pooler: Pooler::default(),
@@ -191,6 +196,11 @@ impl Config {
     /// Whether news come from the database by themselves.
     pub(crate) fn listens(&self) -> bool {
         self.listen && self.pooler == Pooler::None
+    }
+
+    /// How long a workflow may wait in memory; `None` for any time. One that lives by another clock stays.
+    pub(crate) fn parks_after(&self) -> Option<Duration> {
+        (self.clock.is_none() && !self.park_after.is_zero()).then_some(self.park_after)
     }
 
     /// The database to use: the given one, or a file named after the application.

@@ -18,6 +18,8 @@ use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
 use crate::store::steps::{History, RecordedStep};
 use crate::telemetry;
+use crate::waits::{Waits, with_one_waker};
+use crate::wakeup::Wait;
 
 /// The name of the last step of what came before, in a workflow that goes on as new.
 pub(crate) const CONTINUE_AS_NEW: &str = "DBOS.continueAsNew";
@@ -41,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) owner: String,
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) provenance: Provenance,
+    /// Whether it may wait out of memory.
+    pub(crate) may_leave: bool,
     signal: Arc<SignalSlot>,
     pub(crate) activity: Arc<Activity>,
     next_step: AtomicU32,
@@ -51,6 +55,10 @@ pub(crate) struct Run {
     latest_call: Mutex<Option<&'static Location<'static>>>,
     /// Whether a durable call was polled since somebody began to watch.
     polled_durably: AtomicBool,
+    /// What the durable calls wait for that are at rest.
+    waits: Waits,
+    /// How often something was recorded that was not before.
+    progress: AtomicU32,
 }
 
 /// What a run begins with.
@@ -62,6 +70,7 @@ pub(crate) struct Beginning {
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) provenance: Provenance,
     pub(crate) history: History,
+    pub(crate) may_leave: bool,
 }
 
 impl Run {
@@ -71,7 +80,7 @@ impl Run {
         signal: Arc<SignalSlot>,
         activity: Arc<Activity>,
     ) -> Arc<Self> {
-        let Beginning { workflow, name, owner, deadline_ms, provenance, history } = beginning;
+        let Beginning { workflow, name, owner, deadline_ms, provenance, history, may_leave } = beginning;
         Arc::new(Self {
             executor,
             workflow,
@@ -79,6 +88,7 @@ impl Run {
             owner,
             deadline_ms,
             provenance,
+            may_leave,
             signal,
             activity,
             next_step: AtomicU32::new(first_step(&history)),
@@ -86,6 +96,8 @@ impl Run {
             rehearsal: None,
             latest_call: Mutex::default(),
             polled_durably: AtomicBool::new(false),
+            waits: Waits::default(),
+            progress: AtomicU32::new(0),
         })
     }
 
@@ -98,6 +110,7 @@ impl Run {
             deadline_ms: self.deadline_ms,
             provenance: self.provenance.clone(),
             history,
+            may_leave: self.may_leave,
         };
         Self::new(Arc::clone(&self.executor), beginning, Arc::clone(&self.signal), Arc::clone(&self.activity))
     }
@@ -175,10 +188,35 @@ impl Run {
         self.polled_durably.load(Ordering::Relaxed)
     }
 
+    /// Notes that something is recorded that was not before.
+    pub(crate) fn note_progress(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn progress(&self) -> u32 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that it does is to wait in durable calls, as far as they are known.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.activity.at_rest_in().is_some()
+    }
+
+    /// What the run waits for, if all that it does is to wait in `waits` durable calls, as `wakers` clones of its waker
+    /// say: somebody else who has one would wake it for something that is not known here.
+    pub(crate) fn only_wait(&self, wakers: usize) -> Option<Wait> {
+        let waits = self.activity.at_rest_in()?;
+        (waits == wakers).then(|| self.waits.all(waits)).flatten()
+    }
+
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        self.signal.is_raised()
+    }
+
     /// Goes no further if the run has been told to stop. Code that has not been polled since, because it was busy
     /// with something else, stops here: before its next durable call and not after it.
     pub(crate) async fn stop_if_told(&self) {
-        if self.signal.is_raised() {
+        if self.is_told_to_stop() {
             std::future::pending().await
         }
     }
@@ -358,11 +396,14 @@ pub(crate) async fn at_work<F: Future>(work: F) -> F::Output {
     }
 }
 
-/// The part of a durable call that waits for an instant, or for what others do.
-pub(crate) async fn at_rest<F: Future>(wait: F) -> F::Output {
+/// The part of a durable call that waits for an instant, or for what others do: for `wait`, if this is all.
+pub(crate) async fn at_rest<F: Future>(wait: Option<Wait>, rest: F) -> F::Output {
     match current_run() {
-        Some(run) => Arc::clone(&run.activity).at_rest(wait).await,
-        None => wait.await,
+        Some(run) => {
+            let _noted = run.waits.note(wait);
+            Arc::clone(&run.activity).at_rest(with_one_waker(rest)).await
+        }
+        None => rest.await,
     }
 }
 

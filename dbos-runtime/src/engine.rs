@@ -18,7 +18,7 @@ use crate::executor::{Closing, Executor, Parts, Signal};
 use crate::registry::DeclaredSchedule;
 use crate::service::identity::Identity;
 use crate::service::lease::{Lease, lease_end_ms};
-use crate::service::{delays, forgotten, listener, queues, recovery, retention, schedules};
+use crate::service::{delays, forgotten, listener, parked, queues, recovery, retention, schedules};
 use crate::store::Store;
 use crate::store::schedules::{Existing, NewSchedule};
 use crate::store::workflows::Stranded;
@@ -92,8 +92,9 @@ impl Engine {
             states: config.states.clone(),
             runs_workflows: true,
             poll_interval: config.poll_interval,
+            park_after: config.parks_after(),
+            listens: config.listens(),
             transaction_deadline: config.transaction_deadline,
-            listen: config.listens(),
         });
         for queue in executor.catalog.queues() {
             executor.queues.note(queue.name(), queue.limits());
@@ -139,6 +140,7 @@ impl Engine {
             tokio::spawn(recovery::run(Arc::clone(&executor), reported)),
             tokio::spawn(forgotten::run(Arc::clone(&executor), config.lease * LEASES_PER_SWEEP)),
             tokio::spawn(delays::run(Arc::clone(&executor))),
+            tokio::spawn(parked::run(Arc::clone(&executor))),
             tokio::spawn(schedules::run(Arc::clone(&executor))),
             tokio::spawn(queues::run(Arc::clone(&executor), config.queues.clone())),
             tokio::spawn(retention::run(Arc::clone(&executor), config.retention)),

@@ -27,7 +27,7 @@ use crate::id::{check_key, typed_name};
 use crate::step::{Question, StepCall, record_wake_up};
 use crate::store::checkpoints::Effect;
 use crate::store::events::EventLook;
-use crate::wakeup::Fact;
+use crate::wakeup::{Fact, Wait};
 
 const SET_EVENT: &str = "DBOS.setEvent";
 const GET_EVENT: &str = "DBOS.getEvent";
@@ -186,8 +186,12 @@ async fn recorded_event(point: &Point, timer: &Point, workflow: &str, key: &str,
 
 /// The value as JSON; `None` once the deadline has passed, or when the workflow is over without it.
 async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) -> Result<Option<String>> {
-    let set = executor.wakeups.subscribe(Fact::Event { workflow: workflow.to_owned(), key: key.to_owned() });
-    let ended = executor.wakeups.subscribe(Fact::Ended { workflow: workflow.to_owned() });
+    let news = [
+        Fact::Event { workflow: workflow.to_owned(), key: key.to_owned() },
+        Fact::Ended { workflow: workflow.to_owned() },
+    ];
+    let [set, ended] = news.clone().map(|fact| executor.wakeups.subscribe(fact));
+    let wait = Wait { until_ms: Some(deadline_ms), news: news.into() };
     loop {
         let (next, end) = (set.next(), ended.next());
         match executor.store.look_for_event(workflow, key).await? {
@@ -207,7 +211,7 @@ async fn wait(executor: &Executor, workflow: &str, key: &str, deadline_ms: i64) 
             }
             Ok(())
         };
-        at_rest(news).await?;
+        at_rest(Some(wait.clone()), news).await?;
     }
 }
 

@@ -15,13 +15,14 @@ use crate::queue::KnownQueues;
 use crate::registry::AnyWorkflow;
 use crate::state::States;
 use crate::store::Store;
+use crate::store::backend::Dialect;
 use crate::store::checkpoints::Checkpoint;
 use crate::store::notify::Notifier;
 use crate::store::outcomes::Ended;
 use crate::store::starts::Start;
 use crate::store::workflows::{Claimant, WorkflowOutcome};
 use crate::store::writer::Lane;
-use crate::wakeup::{Fact, Wakeups};
+use crate::wakeup::{Fact, Parked, Wakeups};
 
 /// Why a run is stopped from outside its code. User code never sees it: its future is dropped.
 #[derive(Clone, Debug)]
@@ -123,6 +124,10 @@ pub(crate) struct Executor {
     /// Whether it runs workflows, or puts them into queues of those who do.
     pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
+    /// How long a workflow may wait in memory; `None` for any time.
+    pub(crate) park_after: Option<Duration>,
+    /// Whether the database tells news by itself.
+    pub(crate) listens: bool,
     pub(crate) transaction_deadline: Duration,
     /// Fresh at each process start, and again after a lost lease.
     id: Mutex<String>,
@@ -152,15 +157,17 @@ pub(crate) struct Parts {
     pub(crate) states: States,
     pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
+    pub(crate) park_after: Option<Duration>,
+    pub(crate) listens: bool,
     pub(crate) transaction_deadline: Duration,
-    pub(crate) listen: bool,
 }
 
 impl Executor {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let store = parts.store;
         Arc::new(Self {
-            notifier: Notifier::start(&store, parts.wakeups.clone(), parts.listen),
+            notifier: Notifier::start(&store, parts.wakeups.clone(), parts.listens),
+            listens: parts.listens && store.dialect() == Dialect::Postgres,
             starts: Lane::start(store.clone()),
             checkpoints: Lane::start(store.clone()),
             outcomes: Lane::start(store.clone()),
@@ -174,6 +181,7 @@ impl Executor {
             states: parts.states,
             runs_workflows: parts.runs_workflows,
             poll_interval: parts.poll_interval,
+            park_after: parts.park_after,
             transaction_deadline: parts.transaction_deadline,
             id: Mutex::new(parts.id),
             runs: Mutex::default(),
@@ -238,6 +246,7 @@ impl Executor {
             outcome: watch::Sender::new(None),
         };
         runs.insert(workflow.to_owned(), run);
+        self.wakeups.parked().forget(workflow);
         self.stuck.lock().expect("no panic while held").remove(workflow);
         Some(signal)
     }
@@ -266,6 +275,16 @@ impl Executor {
         most.saturating_sub(runs.values().filter(|run| run.queue.as_deref() == Some(queue)).count())
     }
 
+    /// Whether there is a limit to how many of `queue` run at a time.
+    pub(crate) fn has_places(&self, queue: &str) -> bool {
+        self.queues.limits(queue).is_none_or(|limits| limits.have_places())
+    }
+
+    /// Whether a workflow that waits keeps its place in `queue`.
+    pub(crate) fn keeps_places(&self, queue: &str) -> bool {
+        self.has_places(queue) && self.catalog.keeps_places(queue)
+    }
+
     /// Tells those who serve `queue` that there may be room in it: others too, if they share its places.
     pub(crate) fn leave_queue(&self, queue: Option<String>) {
         let Some(queue) = queue else { return };
@@ -279,7 +298,7 @@ impl Executor {
         self.until_runs(|runs| !runs.contains_key(workflow)).await;
     }
 
-    /// `(workflow, owner)` of each run under way.
+    /// `(workflow, owner)` of each run under way in memory.
     pub(crate) fn active_runs(&self) -> Vec<(String, String)> {
         self.runs().iter().map(|(workflow, run)| (workflow.clone(), run.owner.clone())).collect()
     }
@@ -288,6 +307,7 @@ impl Executor {
         if let Some(run) = self.runs().get(workflow) {
             run.signal.raise(signal);
         }
+        self.forget_parked(|parked| parked.forget(workflow));
     }
 
     /// Stops the run of `workflow` that carries `owner`, and no later one.
@@ -295,15 +315,23 @@ impl Executor {
         if let Some(run) = self.runs().get(workflow).filter(|run| run.owner == owner) {
             run.signal.raise(signal);
         }
+        self.forget_parked(|parked| parked.forget_run(workflow, owner));
     }
 
     pub(crate) fn stop_all(&self, signal: &Signal) {
         self.runs().values().for_each(|run| run.signal.raise(signal.clone()));
+        self.forget_parked(Parked::clear);
     }
 
-    /// Completes once no run is under way.
+    /// Forgets some of the workflows that left memory.
+    pub(crate) fn forget_parked(&self, forget: impl FnOnce(&Parked)) {
+        forget(self.wakeups.parked());
+        self.a_run_ended.notify_waiters();
+    }
+
+    /// Completes once no run is under way, in memory or out of it.
     pub(crate) async fn runs_ended(&self) {
-        self.until_runs(HashMap::is_empty).await;
+        self.until_runs(|runs| runs.is_empty() && self.wakeups.parked().is_empty()).await;
     }
 
     async fn until_runs(&self, are: impl Fn(&HashMap<String, ActiveRun>) -> bool) {

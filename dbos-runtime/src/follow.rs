@@ -70,6 +70,6 @@ where
             }
             Ok(())
         };
-        at_rest(news).await?;
+        at_rest(None, news).await?;
     }
 }

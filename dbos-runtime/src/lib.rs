@@ -170,6 +170,7 @@ mod again;
 mod history;
 #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "without HTTP nobody asks"))]
 mod caller;
+mod waits;
 mod config;
 mod queue;
 mod schedule;

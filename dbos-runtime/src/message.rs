@@ -24,7 +24,7 @@ use crate::store::checkpoints::{Checkpoint, Effect};
 use crate::store::messages::{NO_TOPIC, Taken};
 use crate::store::retry::{Backoff, is_transient};
 use crate::store::steps::RecordedStep;
-use crate::wakeup::Fact;
+use crate::wakeup::{Fact, Wait};
 
 pub use bulk::SendBulk;
 pub(crate) use bulk::send_bulk;
@@ -206,8 +206,8 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
     }
     let executor = &point.run.executor;
     let deadline_ms = Box::pin(record_wake_up(timer, timeout)).await;
-    let arrived =
-        executor.wakeups.subscribe(Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() });
+    let message = Fact::Message { workflow: point.run.workflow.clone(), topic: topic.to_owned() };
+    let arrived = executor.wakeups.subscribe(message.clone());
     let mut looks = Looks { point, topic, is_in_doubt: false };
     loop {
         let next = arrived.next();
@@ -219,7 +219,8 @@ async fn receive(point: &Point, timer: &Point, topic: &str, timeout: Duration) -
             let timed_out = point.record(StepOutcome::default(), Effect::None, executor.clock.now_ms());
             return Box::pin(timed_out).await.output;
         }
-        at_rest(async {
+        let wait = Wait { until_ms: Some(deadline_ms), news: vec![message.clone()] };
+        at_rest(Some(wait), async {
             tokio::select! {
                 () = next => {}
                 () = executor.clock.sleep_until(deadline_ms) => {}

@@ -186,7 +186,8 @@ fn stage() -> Result<Arc<Executor>> {
         runs_workflows: true,
         poll_interval: std::time::Duration::from_secs(1),
         transaction_deadline: std::time::Duration::from_secs(1),
-        listen: false,
+        park_after: None,
+        listens: false,
     }))
 }
 

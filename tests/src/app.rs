@@ -1,8 +1,25 @@
 //! An application within the test process: launched, crashed, launched again.
 
 use std::future::Future;
+use std::time::Duration;
 
 use dbos::{Config, DBOS, Engine};
+
+/// Makes workflows of the tests that ask for it leave memory after so many milliseconds of waiting.
+pub const PARK_VARIABLE: &str = "DBOS_TEST_PARK_AFTER_MS";
+
+/// With what [`PARK_VARIABLE`] asks for.
+///
+/// # Panics
+///
+/// If that is no number.
+#[must_use]
+pub fn parking(mut config: Config) -> Config {
+    if let Ok(after) = std::env::var(PARK_VARIABLE) {
+        config.park_after = Duration::from_millis(after.parse().expect("a number of milliseconds"));
+    }
+    config
+}
 
 /// An engine with the configuration to launch it again.
 ///

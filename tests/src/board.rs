@@ -15,16 +15,23 @@ pub fn unique(name: &str) -> String {
 
 /// Counts one run of `name`; gives the number of it.
 pub fn ran(name: &str) -> u32 {
-    let mut runs = board().runs.lock().expect("no panic while held");
-    let count = runs.entry(name.to_owned()).or_default();
-    *count += 1;
-    *count
+    let mut count = 0;
+    runs(name).send_modify(|runs| {
+        *runs += 1;
+        count = *runs;
+    });
+    count
 }
 
 /// How often `name` ran.
 #[must_use]
 pub fn runs_of(name: &str) -> u32 {
-    board().runs.lock().expect("no panic while held").get(name).copied().unwrap_or_default()
+    *runs(name).borrow()
+}
+
+/// Waits in the test until `name` has run so many times.
+pub async fn ran_times(name: &str, times: u32) {
+    runs(name).subscribe().wait_for(|runs| *runs >= times).await.expect("counts last for ever");
 }
 
 /// Waits in a body until the test opens the gate.
@@ -51,7 +58,7 @@ pub fn open(name: &str) {
 
 #[derive(Default)]
 struct Board {
-    runs: Mutex<HashMap<String, u32>>,
+    runs: Mutex<HashMap<String, Arc<watch::Sender<u32>>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
@@ -68,4 +75,8 @@ fn board() -> &'static Board {
 
 fn gate(name: &str) -> Arc<Gate> {
     Arc::clone(board().gates.lock().expect("no panic while held").entry(name.to_owned()).or_default())
+}
+
+fn runs(name: &str) -> Arc<watch::Sender<u32>> {
+    Arc::clone(board().runs.lock().expect("no panic while held").entry(name.to_owned()).or_default())
 }

@@ -24,7 +24,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are not replayed, and panic when they fail")]
 
 mod app;
-pub use app::App;
+pub use app::{App, PARK_VARIABLE, parking};
 pub mod board;
 pub mod chance;
 mod crash;

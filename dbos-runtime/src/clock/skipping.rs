@@ -134,6 +134,13 @@ impl Activity {
         wait.await
     }
 
+    /// In how many durable calls the run waits, if it does nothing else.
+    pub(crate) fn at_rest_in(&self) -> Option<usize> {
+        let (working, resting) = (self.working.load(Ordering::SeqCst), self.resting.load(Ordering::SeqCst));
+        // Each wait is a part of a call.
+        (resting > 0 && working == resting).then_some(resting)
+    }
+
     /// Polls the whole run as its clock wants it done.
     pub(crate) async fn watch<F: Future>(self: Arc<Self>, run: F) -> F::Output {
         if self.clock.skipping().is_none() {
@@ -147,9 +154,7 @@ impl Activity {
         self.go(Position::AtWork);
         let waker = Waker::from(Arc::new(Noting { activity: Arc::clone(self), waker: task.waker().clone() }));
         let polled = run.poll(&mut Context::from_waker(&waker));
-        let (working, resting) = (self.working.load(Ordering::SeqCst), self.resting.load(Ordering::SeqCst));
-        // Each wait is a part of a call.
-        if polled.is_pending() && resting > 0 && working == resting {
+        if polled.is_pending() && self.at_rest_in().is_some() {
             self.go(Position::AtRest);
             self.clock.skip();
         }

@@ -99,6 +99,13 @@ impl QueueLimits {
         self.whole.concurrency.is_some() || self.whole.rate_limit.is_some() || self.are_partitioned()
     }
 
+    /// Whether there is a limit to what runs at a time.
+    pub(crate) const fn have_places(&self) -> bool {
+        self.have_shared_places()
+            || self.whole.worker_concurrency.is_some()
+            || self.partition.worker_concurrency.is_some()
+    }
+
     /// Whether a place that becomes free in one process may be taken by another.
     pub(crate) const fn have_shared_places(&self) -> bool {
         self.whole.concurrency.is_some() || self.partition.concurrency.is_some()

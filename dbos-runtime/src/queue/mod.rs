@@ -46,6 +46,7 @@ const MAX_NAME_BYTES: usize = 255;
 pub struct Queue {
     name: &'static str,
     limits: QueueLimits,
+    keeps_places: bool,
 }
 
 impl Queue {
@@ -59,7 +60,7 @@ impl Queue {
         if let Some(mistake) = mistake_in_name(name) {
             panic!("{}", mistake)
         }
-        Self { name, limits: QueueLimits::NONE }
+        Self { name, limits: QueueLimits::NONE, keeps_places: false }
     }
 
     /// At most so many of its workflows run at any moment, in all processes together.
@@ -125,6 +126,15 @@ impl Queue {
         self.checked()
     }
 
+    /// A workflow keeps its place while it waits. By default one that does nothing but sleep, or wait for a message, an
+    /// event or another workflow, gives its place to the next in the queue after
+    /// [`park_after`](crate::Config::park_after), and waits for another one when it can go on, ahead of all of its
+    /// priority that were enqueued later. Its row is `DELAYED` meanwhile. A rate limit counts it once.
+    pub const fn keep_places(mut self) -> Self {
+        self.keeps_places = true;
+        self
+    }
+
     const fn checked(self) -> Self {
         match self.limits.mistake() {
             Some(mistake) => panic!("{}", mistake),
@@ -140,6 +150,10 @@ impl Queue {
 
     pub(crate) fn limits(&self) -> QueueLimits {
         self.limits
+    }
+
+    pub(crate) fn keeps_places(&self) -> bool {
+        self.keeps_places
     }
 }
 

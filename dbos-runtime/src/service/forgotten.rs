@@ -31,8 +31,13 @@ pub(crate) async fn run(executor: Arc<Executor>, interval: Duration) {
 /// what nobody runs now.
 async fn look(executor: &Arc<Executor>, suspects: &HashSet<(String, String)>) -> Result<HashSet<(String, String)>> {
     let Ok(_permit) = executor.start_permit().await else { return Ok(HashSet::new()) };
-    let open = executor.store.open_runs(&executor.id()).await?;
-    let attended: HashSet<_> = executor.active_runs().into_iter().collect();
+    let waiting = executor.wakeups.parked().runs();
+    let open: HashSet<_> = executor.store.open_runs(&executor.id()).await?.into_iter().collect();
+    for (workflow, owner) in waiting.iter().filter(|run| !open.contains(*run)) {
+        // It was cancelled or taken over, and nobody told us.
+        executor.forget_parked(|parked| parked.forget_run(workflow, owner));
+    }
+    let attended: HashSet<_> = executor.active_runs().into_iter().chain(waiting).collect();
     let is_unattended = |run: &(String, String)| !attended.contains(run) && executor.stuck(&run.0).is_none();
     let unattended: HashSet<_> = open.into_iter().filter(is_unattended).collect();
     for (workflow, from) in unattended.intersection(suspects) {

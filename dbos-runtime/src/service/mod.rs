@@ -5,6 +5,7 @@ pub(crate) mod identity;
 pub(crate) mod forgotten;
 pub(crate) mod lease;
 pub(crate) mod listener;
+pub(crate) mod parked;
 pub(crate) mod queues;
 pub(crate) mod recovery;
 pub(crate) mod retention;

@@ -102,7 +102,8 @@ async fn note_origin(executor: &Executor, queue: &str, claimed: &mut [Claimed]) 
     let begun = executor.store.begun(&ids).await;
     for workflow in claimed {
         workflow.queue = Some(queue.to_owned());
-        workflow.has_begun = begun.as_ref().map_or(true, |begun| begun.contains(&workflow.workflow));
+        let is_fresh = workflow.attempts <= 1 && begun.as_ref().is_ok_and(|begun| !begun.contains(&workflow.workflow));
+        workflow.history = is_fresh.then(History::new);
     }
 }
 
@@ -153,7 +154,7 @@ pub(super) async fn recover(executor: &Arc<Executor>, claimed: Claimed, owner: &
     }
 }
 
-async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str, from: &str) -> Result<()> {
+async fn try_to_recover(executor: &Arc<Executor>, mut claimed: Claimed, owner: &str, from: &str) -> Result<()> {
     if let Some(reason) = claimed.unreadable {
         return Err(Error::Unreadable { what: "the row of the workflow".to_owned(), reason });
     }
@@ -169,7 +170,10 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
         executor.leave_queue(queue);
         return Ok(());
     }
-    let history = history(executor, &claimed, from).await?;
+    let history = match claimed.history.take() {
+        Some(history) => history,
+        None => history(executor, &claimed, from).await?,
+    };
     spawn(
         executor,
         Execution {
@@ -186,18 +190,14 @@ async fn try_to_recover(executor: &Arc<Executor>, claimed: Claimed, owner: &str,
     Ok(())
 }
 
-/// What is recorded of a workflow; nothing is read of one that has not begun.
+/// What is recorded of a workflow.
 async fn history(executor: &Executor, claimed: &Claimed, from: &str) -> Result<History> {
-    let span = telemetry::workflow(&claimed.workflow, &claimed.name, claimed.provenance.trace_id());
-    if !claimed.has_begun && claimed.attempts <= 1 {
-        span.in_scope(|| tracing::debug!(from, "starting workflow"));
-        return Ok(History::new());
-    }
     let history = executor.store.read_history(&claimed.workflow).await?;
     let place = match history.iter().max_by_key(|(step, _)| **step) {
         Some((step, recorded)) => format!("after step {step}, `{}`", recorded.name),
         None => "from its beginning".to_owned(),
     };
+    let span = telemetry::workflow(&claimed.workflow, &claimed.name, claimed.provenance.trace_id());
     span.in_scope(|| tracing::info!(from, "recovering workflow; it goes on {place}"));
     Ok(history)
 }

@@ -9,6 +9,7 @@ use crate::clock::pause;
 use crate::context::{Place, at_rest, place};
 use crate::store::checkpoints::Effect;
 use crate::store::steps::RecordedStep;
+use crate::wakeup::Wait;
 
 /// The name of timers in every DBOS library.
 pub(crate) const SLEEP: &str = "DBOS.sleep";
@@ -23,7 +24,7 @@ pub(crate) fn sleep(duration: Duration) -> StepCall<'static, ()> {
             let point = Point::take(run, SLEEP, location);
             StepCall::operation(async move {
                 let wake_up_ms = Box::pin(record_wake_up(&point, duration)).await;
-                at_rest(point.run.executor.clock.sleep_until(wake_up_ms)).await;
+                at_rest(Some(Wait::until(wake_up_ms)), point.run.executor.clock.sleep_until(wake_up_ms)).await;
             })
         }
         Place::Step(_) | Place::Outside => StepCall::operation(pause(duration)),

@@ -30,11 +30,13 @@ macro_rules! one_attempt_more {
 }
 
 /// What becomes of a row that leaves the queue `$7`: the executor `$1` runs it under the token `$4`, at `$5`. A workflow
-/// with a timeout has all of it from then, unless it inherited a deadline that is earlier.
+/// with a timeout has all of it from then, unless it inherited a deadline that is earlier. One that gave up its place while
+/// it waited was started before.
 macro_rules! leaves_its_queue {
     () => {
         concat!(
-            "status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, started_at_epoch_ms = $5,
+            "status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5,
+             started_at_epoch_ms = COALESCE(started_at_epoch_ms, $5),
              rate_limited = EXISTS (SELECT 1
                                       FROM dbos.queues
                                      WHERE queues.name = $7

@@ -31,6 +31,7 @@ pub(crate) mod listing;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
 pub(crate) mod page;
+pub(crate) mod parked;
 mod partitions;
 #[cfg(all(test, feature = "sqlite"))]
 mod plans;

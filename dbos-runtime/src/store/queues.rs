@@ -153,14 +153,14 @@ impl Store {
     }
 
     /// Puts what `executor`, which is dead, took out of queues back to its place there, whatever its version: what
-    /// nobody runs takes no room. Gives the queues.
+    /// nobody runs takes no room, and nobody else knows what those wait for that gave up their places. Gives the queues.
     pub(crate) async fn put_back(&self, executor: &str, application: &str, now_ms: i64) -> Result<BTreeSet<String>> {
         let statement = Statement::new(
             "UPDATE dbos.workflow_status
                 SET status = 'ENQUEUED', owner_xid = NULL, executor_id = NULL, started_at_epoch_ms = NULL,
                     updated_at = $3
               WHERE executor_id = $1
-                AND status = 'PENDING'
+                AND (status = 'PENDING' OR (status = 'DELAYED' AND owner_xid IS NOT NULL))
                 AND application_name = $2
                 AND queue_name IN (SELECT name FROM dbos.queues)
              RETURNING queue_name",
@@ -181,7 +181,7 @@ impl Store {
                     updated_at = $3
               WHERE workflow_uuid = $1
                 AND owner_xid = $2
-                AND status = 'PENDING'
+                AND status IN ('PENDING', 'DELAYED')
                 AND queue_name IN (SELECT name FROM dbos.queues)
              RETURNING queue_name",
         )

@@ -123,7 +123,7 @@ fn step_status(row: &Row) -> StepStatus {
     }
 }
 
-fn recorded_step(row: &Row) -> sqlx::Result<RecordedStep> {
+pub(super) fn recorded_step(row: &Row) -> sqlx::Result<RecordedStep> {
     Ok(RecordedStep {
         name: row.text("function_name")?,
         output: row.get("output")?,

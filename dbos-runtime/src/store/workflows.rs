@@ -6,6 +6,7 @@ use super::Store;
 use super::backend::{Access, Dialect};
 use super::fragments::{claimed_columns, one_attempt_more, same_code};
 use super::sql::{Row, Statement};
+use super::steps::History;
 use super::workflow_row::{WorkflowStatus, workflow_columns};
 use crate::caller::Provenance;
 use crate::error::{Error, Result};
@@ -30,8 +31,8 @@ pub(crate) struct Claimed {
     pub(crate) provenance: Provenance,
     /// The queue it was taken out of.
     pub(crate) queue: Option<String>,
-    /// Whether it may have recorded a step.
-    pub(crate) has_begun: bool,
+    /// What it has recorded, if that is known already.
+    pub(crate) history: Option<History>,
     /// Why its row cannot be read, if it cannot: that is this workflow's trouble and no other's.
     pub(crate) unreadable: Option<String>,
 }
@@ -193,12 +194,13 @@ impl Store {
         Ok(claimed(&self.insist("read what was claimed", Access::Write, &statement).await?))
     }
 
-    /// The open workflows that `executor` runs, or should: `(workflow, owner)`.
+    /// The open workflows that `executor` runs, or should, or that wait with it for a place in their queue:
+    /// `(workflow, owner)`.
     pub(crate) async fn open_runs(&self, executor: &str) -> Result<Vec<(String, String)>> {
         let statement = Statement::new(
             "SELECT workflow_uuid, owner_xid
                FROM dbos.workflow_status
-              WHERE status = 'PENDING'
+              WHERE status IN ('PENDING', 'DELAYED')
                 AND executor_id = $1
                 AND owner_xid IS NOT NULL",
         )
@@ -271,8 +273,19 @@ impl Store {
     }
 
     /// Gives the unfinished workflows of `executor` back, for anyone to claim; a later claim does
-    /// not count as another attempt.
+    /// not count as another attempt. Those that gave up their places in queues while they wait go back into these.
     pub(crate) async fn hand_back(&self, executor: &str, now_ms: i64) -> Result<usize> {
+        let delayed = Statement::new(
+            "UPDATE dbos.workflow_status
+                SET status = 'ENQUEUED', owner_xid = NULL, executor_id = NULL, updated_at = $2
+              WHERE executor_id = $1
+                AND status = 'DELAYED'
+                AND owner_xid IS NOT NULL
+             RETURNING workflow_uuid",
+        )
+        .bind(executor)
+        .bind(now_ms);
+        let delayed = self.insist("hand workflows back", Access::Write, &delayed).await?.len();
         let statement = Statement::new(
             "UPDATE dbos.workflow_status
                 SET owner_xid = NULL, updated_at = $2,
@@ -284,7 +297,7 @@ impl Store {
         )
         .bind(executor)
         .bind(now_ms);
-        Ok(self.insist("hand workflows back", Access::Write, &statement).await?.len())
+        Ok(delayed + self.insist("hand workflows back", Access::Write, &statement).await?.len())
     }
 
     /// Of the runs `(workflow, owner)`, those that are no longer theirs: taken over or cancelled.
@@ -362,7 +375,7 @@ pub(super) fn claimed(rows: &[Row]) -> Vec<Claimed> {
                 deadline_ms: None,
                 provenance: Provenance::default(),
                 queue: None,
-                has_begun: true,
+                history: None,
                 unreadable: Some(error.to_string()),
             })
         })
@@ -378,7 +391,7 @@ fn readable_claim(row: &Row) -> sqlx::Result<Claimed> {
         deadline_ms: row.get("workflow_deadline_epoch_ms")?,
         provenance: Provenance::read(row),
         queue: None,
-        has_begun: true,
+        history: None,
         unreadable: None,
     })
 }

@@ -18,7 +18,7 @@ use crate::executor::Executor;
 use crate::step::Question;
 use crate::store::workflow_row::WorkflowStatus;
 use crate::store::workflows::WorkflowOutcome;
-use crate::wakeup::{Fact, Subscription};
+use crate::wakeup::{Fact, Subscription, Wait};
 
 /// What a look at a workflow's row is recorded as.
 const GET_STATUS: &str = "DBOS.getStatus";
@@ -94,8 +94,9 @@ impl<R> fmt::Debug for WorkflowHandle<R> {
 /// Waits for the end of `workflow`: told within milliseconds where the database tells, else found
 /// by polling.
 pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Result<WorkflowOutcome> {
-    let ended = executor.wakeups.subscribe(Fact::Ended { workflow: workflow.to_owned() });
-    if let Some(outcome) = delivered(executor, workflow, &ended).await {
+    let end = Fact::Ended { workflow: workflow.to_owned() };
+    let (ended, wait) = (executor.wakeups.subscribe(end.clone()), Wait { until_ms: None, news: vec![end] });
+    if let Some(outcome) = delivered(executor, workflow, &ended, &wait).await {
         return Ok(outcome);
     }
     // It may be one that a dead executor left.
@@ -118,16 +119,16 @@ pub(crate) async fn wait_for_outcome(executor: &Executor, workflow: &str) -> Res
             }
             Ok(())
         };
-        at_rest(news).await?;
+        at_rest(Some(wait.clone()), news).await?;
     }
 }
 
 /// What a run in this process hands over once it is recorded, so that nobody has to read it. `None` if
 /// it does not run here, ends otherwise, or takes so long that a look is due.
-async fn delivered(executor: &Executor, workflow: &str, ended: &Subscription) -> Option<WorkflowOutcome> {
+async fn delivered(executor: &Executor, workflow: &str, ended: &Subscription, wait: &Wait) -> Option<WorkflowOutcome> {
     let next = ended.next();
     let mut delivery = executor.delivery(workflow)?;
-    at_rest(async {
+    at_rest(Some(wait.clone()), async {
         tokio::select! {
             biased;
             outcome = delivery.wait_for(Option::is_some) => outcome.ok()?.clone(),

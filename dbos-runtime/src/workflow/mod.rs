@@ -25,6 +25,7 @@ mod debounce;
 mod foreign;
 mod handle;
 mod rehearse;
+mod resting;
 mod result;
 mod run;
 mod several;

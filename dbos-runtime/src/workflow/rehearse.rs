@@ -105,7 +105,7 @@ fn ended_by_itself(end: End) -> Ending {
             Ending::Unusable(Error::Unstorable { what: "what the workflow returned".to_owned(), reason })
         }
         End::Panicked(message) => Ending::Panicked(message),
-        End::TimedOut => Ending::Beyond,
+        End::TimedOut | End::Parked => Ending::Beyond,
         End::Stopped(signal) => ending(signal),
     }
 }

@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::Instrument;
 
 use super::foreign::reporting_foreign_waits;
+use super::resting::unless_it_waits;
 use crate::caller::Provenance;
 use crate::clock::Activity;
 use crate::codec::{Encoded, engine_error};
@@ -24,7 +26,10 @@ use crate::store::outcomes::Ended;
 use crate::store::steps::{History, RecordedStep};
 use crate::store::workflows::WorkflowOutcome;
 use crate::telemetry;
-use crate::wakeup::Fact;
+use crate::wakeup::{Fact, Place};
+
+/// How long a workflow is delayed that waits for no instant. Whoever takes it up then waits on.
+const LONGEST_DELAY: Duration = Duration::from_hours(24 * 365);
 
 /// A workflow to be run here and now.
 pub(crate) struct Execution {
@@ -47,6 +52,8 @@ pub(super) enum End {
     Panicked(String),
     TimedOut,
     Stopped(Signal),
+    /// It waits, and left memory meanwhile.
+    Parked,
 }
 
 /// Runs `execution` in a task of its own.
@@ -82,10 +89,11 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
         deadline_ms: execution.deadline_ms,
         provenance: execution.provenance,
         history: execution.history,
+        may_leave: execution.queue.as_deref().is_none_or(|queue| !executor.keeps_places(queue)),
     };
     let mut run = Run::new(Arc::clone(executor), beginning, Arc::clone(&signal), Arc::clone(&activity));
     remember_panics();
-    let (definition, mut inputs) = (execution.definition, execution.inputs);
+    let (definition, mut inputs, queue) = (execution.definition, execution.inputs, execution.queue.clone());
     // Boxed, like all that a waiting run does not need: a future takes the room of the largest that it awaits, and what
     // hands it on takes that once more.
     let task = Box::pin(async move {
@@ -96,6 +104,7 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
                     run = run.anew(History::from([(step, going_on())]));
                     signal.go_on();
                 }
+                End::Parked => return Box::pin(leave_memory(&run, queue)).await,
                 end => return Box::pin(finish(&run, end)).await,
             }
         }
@@ -145,7 +154,9 @@ struct UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.executor.leave(&self.workflow);
-        self.executor.wakeups.wake(&Fact::Ended { workflow: std::mem::take(&mut self.workflow) });
+        if !self.executor.wakeups.parked().holds(&self.workflow) {
+            self.executor.wakeups.wake(&Fact::Ended { workflow: std::mem::take(&mut self.workflow) });
+        }
         self.executor.leave_queue(self.queue.take());
     }
 }
@@ -155,7 +166,38 @@ async fn watched(run: &Run, definition: &dyn AnyWorkflow, body: impl Future<Outp
     if definition.options().allow_nondeterminism {
         return body.await;
     }
-    reporting_foreign_waits(run, (definition.function().name)(), body).await
+    reporting_foreign_waits(run, (definition.function().name)(), unless_it_waits(run, body)).await
+}
+
+/// Lets what the run waits for bring it back. It gives up the place that it has in its queue, if others wait for such
+/// places.
+async fn leave_memory(run: &Run, queue: Option<String>) {
+    let (executor, parked) = (&run.executor, run.executor.wakeups.parked());
+    tracing::debug!("workflow waits out of memory");
+    match queue {
+        None => parked.leave(&run.workflow, &run.owner, Place::None),
+        Some(queue) if !executor.has_places(&queue) => parked.leave(&run.workflow, &run.owner, Place::Kept(queue)),
+        Some(queue) => give_up_place(run, queue).await,
+    }
+    if run.is_told_to_stop() {
+        // Whoever told it so may have looked for it among those that had left, before it had.
+        parked.forget_run(&run.workflow, &run.owner);
+    }
+}
+
+async fn give_up_place(run: &Run, queue: String) {
+    let (executor, parked) = (&run.executor, run.executor.wakeups.parked());
+    let until_ms = parked.until_ms(&run.workflow).unwrap_or_else(|| executor.clock.after(LONGEST_DELAY));
+    match executor.store.give_up_place(&run.workflow, &run.owner, until_ms, executor.clock.now_ms()).await {
+        Ok(true) => parked.leave(&run.workflow, &run.owner, Place::GivenUp(queue)),
+        // Cancelled or taken over meanwhile.
+        Ok(false) => parked.forget_run(&run.workflow, &run.owner),
+        Err(error) => {
+            tracing::warn!(%error, "a workflow that waits cannot give up its place in the queue");
+            parked.leave(&run.workflow, &run.owner, Place::Kept(queue));
+            parked.call_back(&run.workflow, &run.owner);
+        }
+    }
 }
 
 fn unreadable_inputs(reason: String) -> End {
@@ -194,7 +236,7 @@ async fn finish(run: &Run, end: End) {
         End::Stopped(Signal::Cancelled) => tracing::info!("workflow cancelled"),
         End::Stopped(Signal::LostOwnership) => tracing::warn!("workflow is no longer ours; it goes on elsewhere"),
         End::Stopped(Signal::ShutDown) => tracing::info!("workflow interrupted by shutdown"),
-        End::Stopped(Signal::Continued { .. }) => unreachable!("it goes on"),
+        End::Stopped(Signal::Continued { .. }) | End::Parked => unreachable!("it goes on"),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal};
 use crate::step::StepCall;
 use crate::store::checkpoints::Effect;
-use crate::wakeup::{Fact, Subscription};
+use crate::wakeup::{Fact, Subscription, Wait};
 
 /// How long news is gathered before the next look, for each workflow that is waited for: a look costs the more, the more
 /// it asks for.
@@ -197,7 +197,9 @@ async fn wait(executor: &Executor, workflows: BTreeSet<String>, until: Until) ->
         if let Some(error) = waiting.iter().find_map(|workflow| executor.stuck(workflow)) {
             return Err(error);
         }
-        at_rest(async {
+        let ends = waiting.iter().map(|workflow| Fact::Ended { workflow: workflow.clone() });
+        let wait = Wait { until_ms: None, news: ends.collect() };
+        at_rest(Some(wait), async {
             tokio::select! {
                 _ = news.next() => {}
                 () = pause(executor.poll_interval) => {}

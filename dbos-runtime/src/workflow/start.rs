@@ -327,6 +327,7 @@ fn run_fresh(executor: &Arc<Executor>, definition: &'static dyn AnyWorkflow, row
 }
 
 async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point, inputs: String) -> Result<String> {
+    point.run.note_progress();
     let derived = child_id(&point.run.workflow, point.step);
     let provenance = point.run.provenance.for_child();
     let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point), provenance);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dbos::{Clock, Config};
-use dbos_testkit::{App, Backend, Database, Pooler};
+use dbos_testkit::{App, Backend, Database, Pooler, parking};
 
 /// The settings of most tests: nothing is found by polling, so a wake-up that is lost is a test that fails. Through a
 /// pooler everything is.
@@ -14,7 +14,7 @@ pub(crate) fn config(database: &Database) -> Config {
         config = config.database_url(pooler.url(database.url()));
         (config.pooler, config.poll_interval) = (dbos::Pooler::Transaction, Duration::from_millis(20));
     }
-    config
+    parking(config)
 }
 
 /// An application that goes by `clock`.

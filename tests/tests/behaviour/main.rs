@@ -35,6 +35,7 @@ mod manage;
 mod messages;
 mod model;
 mod recovery;
+mod parked;
 mod rehearsal;
 mod replay;
 mod retention;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         start::CASES,
         transaction::CASES,
         replay::CASES,
+        parked::CASES,
         rehearsal::CASES,
         messages::CASES,
         events::CASES,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dbos::{Clock, Config, DBOS, Queue, Result, step, workflow};
 use dbos_testkit::board::{pass, ran};
-use dbos_testkit::{App, Backend, Database, Pooler};
+use dbos_testkit::{App, Backend, Database, Pooler, parking};
 
 #[dbos::queue]
 pub(crate) static PLAIN: Queue = Queue::new("plain");
@@ -103,5 +103,5 @@ pub(crate) fn config(database: &Database) -> Config {
         config = config.database_url(pooler.url(database.url()));
         (config.pooler, config.poll_interval) = (dbos::Pooler::Transaction, Duration::from_millis(20));
     }
-    config
+    parking(config)
 }

@@ -113,7 +113,7 @@ async fn a_claim_whose_answer_is_lost_runs_once(database: Database) {
     let mut config = config(&database).database_url(proxy.url());
     config.poll_interval = Duration::from_millis(100);
     let app = App::launch(config).await;
-    let claim = || Fault::at("started_at_epoch_ms = $5");
+    let claim = || Fault::at("started_at_epoch_ms = COALESCE(started_at_epoch_ms, $5)");
     let mut struck = 0;
 
     for queue in [&PLAIN, &ONE] {

@@ -225,11 +225,12 @@ async fn queues_are_listed_with_their_limits_and_how_full_they_are(database: Dat
         .await;
 
     let names: Vec<_> = listed.iter().map(|queue| queue.name.as_str()).collect();
-    let declared = ["customers", "flooded", "made", "one", "one-a-minute-of-a-customer", "one-each"];
+    let declared =
+        ["customers", "flooded", "four-an-hour", "kept", "made", "one", "one-a-minute-of-a-customer", "one-each"];
     assert_eq!(names, [declared.as_slice(), &["one-each-of-a-customer", "plain", "two", "two-a-minute"]].concat());
-    let two = &listed[8];
+    let two = &listed[10];
     assert_eq!((two.waiting, two.running, two.is_paused, two.limits.concurrency), (3, 2, false, Some(2)));
-    let made = &listed[2];
+    let made = &listed[4];
     let rate = made.limits.rate_limit.unwrap();
     assert_eq!((rate.starts, rate.period_ms, made.partition_limits.concurrency), (3, 60_000, Some(2)));
     assert!(made.is_paused);

@@ -20,6 +20,7 @@ mod model;
 mod options;
 mod partitions;
 mod paused;
+mod places;
 mod processes;
 mod resumed;
 #[path = "../search/mod.rs"]
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         fairness::CASES,
         transactions::CASES,
         paused::CASES,
+        places::CASES,
         resumed::CASES,
         children::CASES,
         crashes::CASES,

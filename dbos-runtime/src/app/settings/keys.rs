@@ -40,6 +40,7 @@ pub(super) enum Field {
 
 const DAY_S: u32 = 24 * 60 * 60;
 const HOUR_MS: u32 = 60 * 60 * 1000;
+const DAY_MS: u32 = DAY_S * 1000;
 
 /// In the order in which they are shown.
 pub(in crate::app) static KEYS: &[Key] = &[
@@ -72,6 +73,13 @@ pub(in crate::app) static KEYS: &[Key] = &[
         also: &[],
         field: Field::Milliseconds(|to| &mut to.engine.poll_interval, 10..=HOUR_MS),
         meaning: "how often a waiter looks without having been woken",
+    },
+    Key {
+        name: "park_after_ms",
+        also: &[],
+        field: Field::Milliseconds(|to| &mut to.engine.park_after, 0..=DAY_MS),
+        meaning: "how long a workflow that only waits stays in memory before it leaves and comes back by replay; 0 for any \
+                  time",
     },
     Key {
         name: "listen",

@@ -1,35 +1,23 @@
 //! Who waits for which fact. A wake-up is a hint to look again; looking is what decides.
 
+mod fact;
+mod parked;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// A fact somebody may wait for.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Fact {
-    /// A message for a workflow on a topic.
-    Message { workflow: String, topic: String },
-    /// A workflow set the event under a key.
-    Event { workflow: String, key: String },
-    /// A workflow wrote to the stream under a key, or closed it.
-    Stream { workflow: String, key: String },
-    /// A workflow ended.
-    Ended { workflow: String },
-    /// A workflow was put into a queue, or there may be room for one that waits in it.
-    Enqueued { queue: String },
-    /// A workflow was put where it waits for its delay to pass.
-    Delayed,
-    /// A queue was made or deleted.
-    Queues,
-    /// A schedule was made, or goes on.
-    Scheduled,
-}
+pub(crate) use fact::Fact;
+pub(crate) use parked::{Due, Parked, Place, Wait};
 
-/// The waiters of one process, by fact. Clones share their waiters.
+/// The waiters of one process, by fact: those in memory, and those that left it. Clones share their waiters.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wakeups(Arc<Mutex<HashMap<Fact, Bell>>>);
+pub(crate) struct Wakeups {
+    bells: Arc<Mutex<HashMap<Fact, Bell>>>,
+    parked: Arc<Parked>,
+}
 
 #[derive(Debug, Default)]
 struct Bell {
@@ -51,15 +39,22 @@ impl Wakeups {
         if let Some(bell) = self.lock().get(fact) {
             bell.notify.notify_waiters();
         }
+        self.parked.wake(fact);
+    }
+
+    /// Those that left memory while they wait.
+    pub(crate) fn parked(&self) -> &Parked {
+        &self.parked
     }
 
     /// Wakes everybody: facts may have been missed while the database's channel was down.
     pub(crate) fn wake_all(&self) {
         self.lock().values().for_each(|bell| bell.notify.notify_waiters());
+        self.parked.miss();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fact, Bell>> {
-        self.0.lock().expect("no panic while held")
+        self.bells.lock().expect("no panic while held")
     }
 }
 
