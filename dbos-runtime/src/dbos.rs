@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
 use crate::management::{
     self, CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, QueueChange, ResumeWorkflow, RewindWorkflow,
-    Schedule, ScheduleFilter, StartFrom,
+    Schedule, ScheduleFilter, StartFrom, UpdateSchedule,
 };
 use crate::message::{self, Send, SendBulk, Topic};
 use crate::queue::QueueName;
@@ -632,6 +632,27 @@ impl DBOS {
     #[track_caller]
     pub fn create_schedule(schedule: Schedule) -> StepCall<'static, Result<()>> {
         management::create_schedule(schedule)
+    }
+
+    /// Changes what is named of a schedule that was [created](Self::create_schedule), in all processes at once. It keeps
+    /// its name, whether it is paused and what it has started; with another pattern or zone it goes on with the next tick
+    /// of that, and nothing was missed before. In a workflow it is a step.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Late, Result};
+    /// # async fn example() -> Result<()> {
+    /// DBOS::update_schedule("rent").cron("0 9 2 * *").context("the rent, a day later").late(Late::RunLast).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentSchedule`], [`Error::NonExistentQueue`]; [`Error::InvalidKey`] for a pattern,
+    /// zone or queue that makes no sense, and for a schedule that stands in an attribute; [`Error::Unstorable`] for its
+    /// context; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn update_schedule(name: impl Into<String>) -> UpdateSchedule {
+        management::update_schedule(name.into())
     }
 
     /// A schedule by its name, if there is one. In a workflow it is a step.

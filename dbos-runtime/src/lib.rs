@@ -205,7 +205,7 @@ pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
 pub use management::{
     CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, Schedule,
-    ScheduleFilter, StartFrom,
+    ScheduleFilter, StartFrom, UpdateSchedule,
 };
 pub use message::{Send, SendBulk, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};

@@ -21,6 +21,7 @@ mod rewind;
 mod start_from;
 mod versions;
 mod schedules;
+mod update_schedule;
 
 use std::sync::Arc;
 
@@ -64,6 +65,8 @@ pub(crate) use schedules::{
 };
 pub(crate) use start_from::Rerun;
 pub use start_from::StartFrom;
+pub use update_schedule::UpdateSchedule;
+pub(crate) use update_schedule::update_schedule;
 pub(crate) use versions::{list_versions, set_latest_version};
 
 /// Who manages.

@@ -96,20 +96,13 @@ impl Schedule {
     /// The row it becomes, if it makes sense.
     fn checked(self, application: &str, now_ms: i64) -> Result<NewSchedule> {
         check_key("schedule name", &self.name)?;
-        let refused = |reason| Error::InvalidKey { what: format!("schedule `{}`", self.name), reason };
-        let cron = Cron::parse(&self.cron, self.timezone.as_deref()).map_err(refused)?;
-        if cron.next_after(now_ms).is_none() {
-            return Err(refused(format!("`{}` never comes", self.cron)));
-        }
-        let context = self
-            .context
-            .map_err(|reason| Error::Unstorable { what: format!("the context of schedule `{}`", self.name), reason })?;
+        check_times(&self.name, &self.cron, self.timezone.as_deref(), now_ms)?;
         Ok(NewSchedule {
             workflow: (self.workflow.function().name)().to_owned(),
+            context: self.context.map_err(|reason| unstorable_context(&self.name, reason))?,
             name: self.name,
             cron: self.cron,
             timezone: self.timezone,
-            context,
             late: self.late,
             queue: self.queue.map(|queue| queue.name().to_owned()),
             application: application.to_owned(),
@@ -273,7 +266,20 @@ impl Manager {
     }
 }
 
-fn no_schedule(name: &str) -> Error {
+/// Refuses a pattern and a zone that make no sense.
+pub(super) fn check_times(schedule: &str, cron: &str, timezone: Option<&str>, now_ms: i64) -> Result<()> {
+    let refused = |reason| Error::InvalidKey { what: format!("schedule `{schedule}`"), reason };
+    match Cron::parse(cron, timezone).map_err(refused)?.next_after(now_ms) {
+        Some(_) => Ok(()),
+        None => Err(refused(format!("`{cron}` never comes"))),
+    }
+}
+
+pub(super) fn unstorable_context(schedule: &str, reason: String) -> Error {
+    Error::Unstorable { what: format!("the context of schedule `{schedule}`"), reason }
+}
+
+pub(super) fn no_schedule(name: &str) -> Error {
     Error::NonExistentSchedule { schedule: name.to_owned() }
 }
 

@@ -96,10 +96,12 @@ impl Watch {
             timeout_ms: workflow.options().timeout.map(millis),
         };
         let seen_ms = self.seen.get(&schedule.id).copied().unwrap_or(now_ms);
-        let started = executor
-            .store
-            .fire(&schedule.name, &runner, now_ms, |locked| due(cron, after_ms(locked, seen_ms), now_ms, locked.late))
-            .await?;
+        // Who has changed the pattern meanwhile has told so, and the next look goes by the new one.
+        let due = |locked: &ScheduleStatus| match locked.ticks_by(&schedule.cron, schedule.timezone.as_deref()) {
+            true => due(cron, after_ms(locked, seen_ms), now_ms, locked.late),
+            false => Vec::new(),
+        };
+        let started = executor.store.fire(&schedule.name, &runner, now_ms, due).await?;
         if !started.is_empty() {
             executor.notifier.told(&Fact::Enqueued { queue: schedule.queue().to_owned() });
         }
