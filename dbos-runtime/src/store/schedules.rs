@@ -341,26 +341,26 @@ impl Store {
         Ok(started)
     }
 
-    /// Application and newest version that have the code of a workflow.
-    pub(crate) async fn runner_of(
-        &self,
-        workflow: &str,
-        application: Option<&str>,
-    ) -> Result<Option<(String, String)>> {
+    /// The latest version that has a workflow, of `application` or of any.
+    pub(crate) async fn runner_of(&self, workflow: &str, application: Option<&str>) -> Result<Option<Runner>> {
+        const ACTION: &str = "look for the code of a schedule";
         let statement = Statement::new(
             "SELECT known.application_name, known.version_name
                FROM dbos.application_versions AS known
                JOIN dbos_rust.version_workflows AS code ON code.version = known.version_name
               WHERE code.name = $1
                 AND known.application_name = COALESCE($2, known.application_name)
-              ORDER BY known.version_timestamp DESC
+              ORDER BY known.version_timestamp DESC, known.version_name
               LIMIT 1",
         )
         .bind(workflow)
         .bind(application.map(str::to_owned));
-        let rows = self.insist("look for the code of a schedule", Access::Read, &statement).await?;
-        let runner = rows.first().map(|row| Ok((row.text("application_name")?, row.text("version_name")?))).transpose();
-        runner.map_err(|error| Error::database("look for the code of a schedule", error))
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let runner = |row: &Row| {
+            let (application, version) = (row.text("application_name")?, row.text("version_name")?);
+            Ok(Runner { application, version, timeout_ms: None })
+        };
+        rows.first().map(runner).transpose().map_err(|error| Error::database(ACTION, error))
     }
 
     async fn lock_schedule(&self, connection: &mut Connection, name: &str) -> sqlx::Result<Option<ScheduleStatus>> {

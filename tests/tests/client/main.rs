@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dbos::{
-    Client, Config, DBOS, Deduplication, Error, Event, Queue, Result, Status, StreamKey, Topic, WorkflowFilter,
-    workflow,
+    Client, Config, DBOS, Deduplication, Error, Event, Queue, Result, Schedule, Status, StreamKey, Tick, Topic,
+    WorkflowFilter, workflow,
 };
 use dbos_testkit::{Backend, Database, Process, Program, behaviours};
 use futures_util::TryStreamExt;
@@ -17,6 +17,7 @@ behaviours! { client:
     a_client_enqueues_talks_and_reads_while_another_process_works,
     what_a_client_put_into_a_queue_waits_for_a_worker,
     a_client_lists_and_manages_without_any_worker,
+    a_client_makes_a_schedule_for_who_has_its_workflow,
     what_nobody_would_run_is_refused,
     a_client_makes_no_tables,
 }
@@ -35,6 +36,12 @@ static PARCELS: Queue = Queue::new("parcels");
 #[workflow]
 async fn ship(order: u64, to: String) -> Result<String> {
     Err(Error::new(format!("order {order} to {to} was to be shipped elsewhere")))
+}
+
+/// The same.
+#[workflow]
+async fn count_parcels(_tick: Tick<String>) -> Result<String> {
+    Err(Error::new("the parcels were to be counted elsewhere"))
 }
 
 async fn depot(database: &Database) -> Process {
@@ -129,6 +136,19 @@ async fn a_client_lists_and_manages_without_any_worker(database: Database) {
     let steps = client.run(DBOS::list_steps("w")).await.unwrap();
     assert_eq!(steps[0].name, "DBOS.writeStream");
     client.close().await;
+}
+
+async fn a_client_makes_a_schedule_for_who_has_its_workflow(database: Database) {
+    let _depot = depot(&database).await;
+    let client = client(&database).await;
+
+    let stocktaking = Schedule::new("stocktaking", "0 0 1 1 *", count_parcels, "all".to_owned());
+    client.run(DBOS::create_schedule(stocktaking)).await.unwrap();
+    let id = client.run(DBOS::trigger_schedule("stocktaking")).await.unwrap();
+
+    let schedule = client.run(DBOS::get_schedule("stocktaking")).await.unwrap().unwrap();
+    assert_eq!(schedule.application_name.as_deref(), Some("depot"));
+    assert_eq!(client.workflow(id).result().await.unwrap(), json!("all are counted"));
 }
 
 async fn what_nobody_would_run_is_refused(database: Database) {

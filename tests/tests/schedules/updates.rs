@@ -1,15 +1,18 @@
 //! Schedules that are changed in place, and under which version what they start runs.
 
-use dbos::{DBOS, Error, Late, Result, Schedule};
+use std::time::Duration;
+
+use dbos::{DBOS, Engine, Error, Late, Result, Schedule};
 use dbos_testkit::{App, Database, behaviours};
 
-use crate::app::{clock_at, config, config_with, create, go_to, ids, minutely, noted, started};
+use crate::app::{at, clock_at, config, config_with, create, go_to, ids, minutely, noted, started};
 use crate::managed::NIGHT;
 
 behaviours! { updates:
     a_schedule_is_changed_in_place,
     a_changed_pattern_has_missed_nothing,
     a_change_that_makes_no_sense_changes_nothing,
+    what_a_schedule_starts_is_for_the_latest_version,
 }
 
 async fn a_schedule_is_changed_in_place(database: Database) {
@@ -90,4 +93,50 @@ async fn a_change_that_makes_no_sense_changes_nothing(database: Database) {
         assert_eq!(DBOS::get_schedule("s").await.unwrap(), before);
     })
     .await;
+}
+
+/// Of those that have the workflow. What waits in a paused queue has the version that it was started under.
+async fn what_a_schedule_starts_is_for_the_latest_version(database: Database) {
+    let clock = clock_at("2027-06-01T00:00:30Z");
+    let config = |version: &str| {
+        let mut config = config_with(&database, &clock);
+        config.application_version = Some(version.to_owned());
+        config
+    };
+    let app = App::launch(config("1")).await;
+    clock.advance(Duration::from_secs(1));
+    Engine::launch(config("2")).await.unwrap().shutdown().await;
+    let without_it = "INSERT INTO dbos.application_versions
+                             (version_id, version_name, version_timestamp, created_at, application_name)
+                      VALUES ('3', '3', 9000000000000, 9000000000000, 'schedules')";
+    database.execute(without_it).await;
+    app.run(async {
+        DBOS::pause_queue(&NIGHT).await.unwrap();
+        DBOS::create_schedule(minutely("s").queue(&NIGHT)).await.unwrap();
+    })
+    .await;
+
+    go_to(&clock, "2027-06-01T00:01:00Z");
+    database.until_count(&started("s"), 1).await;
+    let triggered = app
+        .run(async {
+            DBOS::backfill_schedule("s", at("2027-05-01T00:00:00Z"), at("2027-05-01T00:01:00Z")).await.unwrap();
+            DBOS::trigger_schedule("s").await.unwrap()
+        })
+        .await;
+
+    let versions = "SELECT application_version FROM dbos.workflow_status WHERE schedule_name = 's'";
+    let versions: Vec<_> = database.query(versions).await.into_iter().flatten().flatten().collect();
+    assert_eq!(versions, ["2", "2", "2"]);
+    app.run(async {
+        DBOS::set_latest_version("1").await.unwrap();
+        DBOS::resume_queue(&NIGHT).await.unwrap();
+    })
+    .await;
+    go_to(&clock, "2027-06-01T00:02:00Z");
+    database.until_count(&started("s"), 4).await;
+    let id = "sched-s-2027-06-01T00:02:00.000Z";
+    let version = format!("SELECT application_version FROM dbos.workflow_status WHERE workflow_uuid = '{id}'");
+    assert_eq!(database.value(&version).await.unwrap(), "1");
+    assert_eq!(app.result::<Result<String>>(&triggered).await.unwrap(), "of s");
 }
