@@ -26,6 +26,7 @@ use crate::store::aggregates::{Group, Grouping};
 use crate::store::attributes::Update;
 use crate::store::filter::WorkflowFilter;
 use crate::store::queue_rows::QueueStatus;
+use crate::store::renaming::RenamedApplication;
 use crate::store::schedules::ScheduleStatus;
 use crate::store::steps::StepStatus;
 use crate::store::versions::ApplicationVersion;
@@ -564,6 +565,23 @@ impl DBOS {
     #[track_caller]
     pub fn set_latest_version(version: impl Into<String>) -> StepCall<'static, Result<()>> {
         management::set_latest_version(version.into())
+    }
+
+    /// Gives everything that belongs to the application `old` to the name `new`, in one commit: workflows whether they have
+    /// ended or not, queues, schedules, versions, and which of its migrations were applied. What has not ended goes on in
+    /// the next program of the new name that has its code. Done again it changes what has come under the old name since.
+    /// In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::ApplicationInUse`] unless all processes of the old name are known to be gone;
+    /// [`Error::InvalidKey`] for a name that cannot be; [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn rename_application(
+        old: impl Into<String>,
+        new: impl Into<String>,
+    ) -> StepCall<'static, Result<RenamedApplication>> {
+        management::rename_application(old.into(), new.into())
     }
 
     /// Whether this run takes the change that is called `name`: all do that have not yet been where this is asked, and

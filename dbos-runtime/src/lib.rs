@@ -218,6 +218,7 @@ pub use store::backend::Dialect;
 pub use store::connection::Isolation;
 pub use store::filter::WorkflowFilter;
 pub use store::queue_rows::QueueStatus;
+pub use store::renaming::RenamedApplication;
 pub use store::schedules::ScheduleStatus;
 pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};

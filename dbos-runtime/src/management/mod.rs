@@ -14,6 +14,7 @@ mod fork;
 mod import;
 mod queues;
 mod recover;
+mod rename;
 mod report;
 mod resume;
 mod retention;
@@ -52,6 +53,7 @@ pub use queues::ChangeQueue;
 pub(crate) use queues::{
     Change as QueueChange, change_queue, delete_queue, list_queues, pause_queue, queue, resume_queue,
 };
+pub(crate) use rename::rename_application;
 pub(crate) use report::{Outcome, Report, Verb};
 pub use resume::ResumeWorkflow;
 pub(crate) use resume::resume_workflow;

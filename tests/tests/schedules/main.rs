@@ -10,6 +10,7 @@ mod app;
 mod ticks;
 mod managed;
 mod updates;
+mod renamed;
 mod crashes;
 mod processes;
 mod terminal;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ticks::CASES,
         managed::CASES,
         updates::CASES,
+        renamed::CASES,
         crashes::CASES,
         processes::CASES,
         terminal::CASES,
