@@ -20,6 +20,7 @@ mod resume;
 mod retention;
 mod rewind;
 mod start_from;
+mod target;
 mod versions;
 mod schedules;
 mod update_schedule;

@@ -6,6 +6,13 @@ use super::sql::Statement;
 use super::within;
 use crate::error::Result;
 
+/// Where it waits until it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) queue: String,
+    pub(crate) partition_key: Option<String>,
+}
+
 /// A new workflow that begins with what is recorded of another.
 #[derive(Clone, Debug)]
 pub(crate) struct Fork {
@@ -14,7 +21,7 @@ pub(crate) struct Fork {
     /// The first step that is not taken along.
     pub(crate) start: u32,
     pub(crate) version: Option<String>,
-    pub(crate) queue: String,
+    pub(crate) place: Place,
     pub(crate) timeout_ms: Option<i64>,
     pub(crate) now_ms: i64,
 }
@@ -26,7 +33,7 @@ pub(crate) struct Rewind {
     /// The first step that is forgotten.
     pub(crate) start: u32,
     pub(crate) version: Option<String>,
-    pub(crate) queue: String,
+    pub(crate) place: Place,
     pub(crate) now_ms: i64,
 }
 
@@ -75,11 +82,11 @@ fn forked_row(fork: &Fork) -> Statement {
         "INSERT INTO dbos.workflow_status
                 (workflow_uuid, status, name, class_name, config_name, application_id, application_name,
                  application_version, authenticated_user, authenticated_roles, assumed_role, request, attributes,
-                 serialization, forked_from, queue_name, workflow_timeout_ms, created_at, updated_at,
+                 serialization, forked_from, queue_name, queue_partition_key, workflow_timeout_ms, created_at, updated_at,
                  recovery_attempts)
          SELECT $2, 'ENQUEUED', name, class_name, config_name, application_id, application_name,
                 COALESCE($3, application_version), authenticated_user, authenticated_roles, assumed_role, request,
-                attributes, serialization, workflow_uuid, $4, $5, $6, $6, 0
+                attributes, serialization, workflow_uuid, $4, $5, $6, $7, $7, 0
            FROM dbos.workflow_status
           WHERE workflow_uuid = $1
          ON CONFLICT DO NOTHING
@@ -88,7 +95,8 @@ fn forked_row(fork: &Fork) -> Statement {
     .bind(&fork.source)
     .bind(&fork.workflow)
     .bind(fork.version.clone())
-    .bind(&fork.queue)
+    .bind(&fork.place.queue)
+    .bind(fork.place.partition_key.clone())
     .bind(fork.timeout_ms)
     .bind(fork.now_ms)
 }
@@ -160,15 +168,16 @@ fn rewound_row(rewind: &Rewind) -> Statement {
             SET status = 'ENQUEUED', queue_name = $3, application_version = COALESCE($2, application_version),
                 recovery_attempts = 0, updated_at = $4, owner_xid = NULL, started_at_epoch_ms = NULL,
                 completed_at = NULL, workflow_deadline_epoch_ms = NULL, delay_until_epoch_ms = NULL,
-                deduplication_id = NULL, queue_partition_key = NULL, output = NULL, error = NULL
+                deduplication_id = NULL, queue_partition_key = $5, output = NULL, error = NULL
           WHERE workflow_uuid = $1
             AND status IN ('SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
          RETURNING workflow_uuid",
     )
     .bind(&rewind.workflow)
     .bind(rewind.version.clone())
-    .bind(&rewind.queue)
+    .bind(&rewind.place.queue)
     .bind(rewind.now_ms)
+    .bind(rewind.place.partition_key.clone())
 }
 
 fn losses(rewind: &Rewind) -> Vec<Statement> {
