@@ -14,8 +14,9 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
 use crate::management::{
-    self, CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, QueueChange, ResumeWorkflow, RewindWorkflow,
-    Schedule, ScheduleFilter, StartFrom, UpdateSchedule,
+    self, CancelWorkflow, CancelWorkflows, ChangeQueue, DeleteWorkflow, DeleteWorkflows, ForkWorkflow, ForkWorkflows,
+    QueueChange, ResumeWorkflow, ResumeWorkflows, RewindWorkflow, RewindWorkflows, Schedule, ScheduleFilter, StartFrom,
+    UpdateSchedule,
 };
 use crate::message::{self, Send, SendBulk, Topic};
 use crate::queue::QueueName;
@@ -440,6 +441,76 @@ impl DBOS {
     #[track_caller]
     pub fn delete_workflow(workflow_id: impl Into<String>) -> DeleteWorkflow {
         management::delete_workflow(workflow_id.into())
+    }
+
+    /// [Cancels](Self::cancel_workflow) many workflows, one after the other, and tells what became of each, in their order.
+    /// In a workflow it is one step, as are its likes below: a crash in the midst of it does the rest afterwards, and what
+    /// was done before is told as it is found then.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, ReportedOutcome, Result};
+    /// # async fn example(orders: Vec<String>) -> Result<()> {
+    /// for order in DBOS::cancel_workflows(orders).with_children().await? {
+    ///     if order.outcome == ReportedOutcome::Failed {
+    ///         println!("{}: {}", order.workflow_id, order.error.unwrap_or_default());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`]. What stands against one of them is told of that one.
+    #[track_caller]
+    pub fn cancel_workflows(workflow_ids: impl IntoIterator<Item = impl Into<String>>) -> CancelWorkflows {
+        management::cancel_workflows(workflow_ids.into_iter().map(Into::into).collect())
+    }
+
+    /// [Resumes](Self::resume_workflow) many workflows, and tells what became of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn resume_workflows(workflow_ids: impl IntoIterator<Item = impl Into<String>>) -> ResumeWorkflows {
+        management::resume_workflows(workflow_ids.into_iter().map(Into::into).collect())
+    }
+
+    /// [Forks](Self::fork_workflow) many workflows, and tells which were made of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn fork_workflows(
+        workflow_ids: impl IntoIterator<Item = impl Into<String>>,
+        from: impl Into<StartFrom>,
+    ) -> ForkWorkflows {
+        management::fork_workflows(workflow_ids.into_iter().map(Into::into).collect(), from.into())
+    }
+
+    /// [Rewinds](Self::rewind_workflow) many workflows, and tells what became of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn rewind_workflows(
+        workflow_ids: impl IntoIterator<Item = impl Into<String>>,
+        from: impl Into<StartFrom>,
+    ) -> RewindWorkflows {
+        management::rewind_workflows(workflow_ids.into_iter().map(Into::into).collect(), from.into())
+    }
+
+    /// [Deletes](Self::delete_workflow) many workflows, and tells what became of each. What is not there stays unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn delete_workflows(workflow_ids: impl IntoIterator<Item = impl Into<String>>) -> DeleteWorkflows {
+        management::delete_workflows(workflow_ids.into_iter().map(Into::into).collect())
     }
 
     /// The workflows that fit `filter`, a page at a time: [`WorkflowFilter::after`] asks for the next.

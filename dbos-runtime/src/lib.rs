@@ -204,8 +204,9 @@ pub use failpoint::{Failpoints, Side};
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
 pub use management::{
-    CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, Schedule,
-    ScheduleFilter, StartFrom, UpdateSchedule,
+    CancelWorkflow, CancelWorkflows, ChangeQueue, DeleteWorkflow, DeleteWorkflows, ForkWorkflow, ForkWorkflows,
+    ReportedOutcome, ResumeWorkflow, ResumeWorkflows, RewindWorkflow, RewindWorkflows, Schedule, ScheduleFilter,
+    StartFrom, UpdateSchedule, WorkflowReport,
 };
 pub use message::{Send, SendBulk, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dbos::{
-    Client, Config, DBOS, Deduplication, Error, Event, Queue, Result, Schedule, Status, StreamKey, Tick, Topic,
-    WorkflowFilter, workflow,
+    Client, Config, DBOS, Deduplication, Error, Event, Queue, ReportedOutcome, Result, Schedule, Status, StreamKey,
+    Tick, Topic, WorkflowFilter, workflow,
 };
 use dbos_testkit::{Backend, Database, Process, Program, behaviours};
 use futures_util::TryStreamExt;
@@ -126,7 +126,9 @@ async fn a_client_lists_and_manages_without_any_worker(database: Database) {
 
     let listed = client.run(DBOS::list_workflows(WorkflowFilter::new().status(Status::Enqueued))).await.unwrap();
     assert_eq!(listed.iter().map(|of| of.workflow_id.as_str()).collect::<Vec<_>>(), ["w"]);
-    client.run(DBOS::cancel_workflow("w")).await.unwrap();
+    let cancelled = client.run(DBOS::cancel_workflows(["w", "nobody"])).await.unwrap();
+    let outcomes: Vec<_> = cancelled.iter().map(|report| report.outcome).collect();
+    assert_eq!(outcomes, [ReportedOutcome::Cancelled, ReportedOutcome::Failed]);
     assert!(matches!(waiting.result().await, Err(Error::Cancelled { .. })));
     client.run(DBOS::resume_workflow("w")).await.unwrap();
     client.run(DBOS::send("w", "by ship", LABEL)).await.unwrap();

@@ -181,6 +181,8 @@ async fn what_begins_again_waits_in_its_partition(database: Database) {
             }
             fork("f-a").partition_key("a").await.unwrap();
             DBOS::rewind_workflow("b-0", 1).queue(&CUSTOMERS).partition_key("a").await.unwrap();
+            let many = DBOS::fork_workflows(["b-0"], 1).queue(&CUSTOMERS).partition_key("a").await.unwrap();
+            DBOS::cancel_workflow(many[0].new_workflow_id.as_deref().unwrap()).await.unwrap();
             fork("f-c").partition_key("c").await.unwrap()
         })
         .await;
@@ -190,6 +192,8 @@ async fn what_begins_again_waits_in_its_partition(database: Database) {
     for (id, key) in [("f-c", "c"), ("f-a", "a"), ("b-0", "a")] {
         assert_eq!(row(&database, "queue_partition_key", id).await, [text(key)]);
     }
+    let cancelled = "SELECT queue_partition_key FROM dbos.workflow_status WHERE status = 'CANCELLED'";
+    assert_eq!(database.value(cancelled).await.as_deref(), Some("a"));
     open(&gates["a"]);
     database.until_count(ENDED, 4).await;
 }
