@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Manager;
+use super::queues::New;
 use super::schedules::{check_times, no_schedule, unstorable_context};
 use crate::error::{Error, Result};
 use crate::queue::QueueName;
@@ -16,14 +17,14 @@ use crate::step::Question;
 use crate::store::schedules::ScheduleStatus;
 use crate::wakeup::Fact;
 
-/// What is to be another; what is `None` stays as it is.
+/// What is to be another; what is not said stays as it is.
 #[derive(Clone, Debug, Default)]
 struct Changes {
     cron: Option<String>,
-    timezone: Option<Option<String>>,
+    timezone: New<String>,
     context: Option<Result<Value, String>>,
     late: Option<Late>,
-    queue: Option<Option<String>>,
+    queue: New<String>,
 }
 
 impl Changes {
@@ -38,9 +39,9 @@ impl Changes {
         };
         let changed = ScheduleStatus {
             cron: self.cron.clone().unwrap_or(found.cron),
-            timezone: self.timezone.clone().unwrap_or(found.timezone),
+            timezone: self.timezone.clone().of(found.timezone),
             late: self.late.unwrap_or(found.late),
-            queue_name: self.queue.clone().unwrap_or(found.queue_name),
+            queue_name: self.queue.clone().of(found.queue_name),
             context,
             ..found
         };
@@ -52,7 +53,7 @@ impl Changes {
 impl Manager {
     /// Changes the schedule `name` in place.
     async fn update_schedule(&self, name: &str, changes: &Changes) -> Result<()> {
-        if let Some(Some(queue)) = &changes.queue {
+        if let New::Set(Some(queue)) = &changes.queue {
             let limits = self.store().queue_limits(queue).await?;
             if limits.ok_or_else(|| Error::NonExistentQueue { queue: queue.clone() })?.are_partitioned() {
                 let reason = format!("the queue `{queue}` has limits for partitions, and a tick is in none");
@@ -93,13 +94,13 @@ impl UpdateSchedule {
 
     /// It goes by these clocks, for example `Europe/Berlin`.
     pub fn timezone(mut self, name: impl Into<String>) -> Self {
-        self.changes.timezone = Some(Some(name.into()));
+        self.changes.timezone = New::Set(Some(name.into()));
         self
     }
 
     /// It goes by UTC.
     pub fn utc(mut self) -> Self {
-        self.changes.timezone = Some(None);
+        self.changes.timezone = New::Set(None);
         self
     }
 
@@ -117,13 +118,13 @@ impl UpdateSchedule {
 
     /// Its workflows wait in this queue.
     pub fn queue(mut self, queue: impl QueueName) -> Self {
-        self.changes.queue = Some(Some(queue.queue_name()));
+        self.changes.queue = New::Set(Some(queue.queue_name()));
         self
     }
 
     /// Its workflows wait in no queue of their own.
     pub fn without_queue(mut self) -> Self {
-        self.changes.queue = Some(None);
+        self.changes.queue = New::Set(None);
         self
     }
 }

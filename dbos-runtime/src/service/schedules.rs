@@ -95,9 +95,12 @@ impl Watch {
         let runner = Runner { timeout_ms: workflow.options().timeout.map(millis), ..latest };
         let seen_ms = self.seen.get(&schedule.id).copied().unwrap_or(now_ms);
         // Who has changed the pattern meanwhile has told so, and the next look goes by the new one.
-        let due = |locked: &ScheduleStatus| match locked.ticks_by(&schedule.cron, schedule.timezone.as_deref()) {
-            true => due(cron, after_ms(locked, seen_ms), now_ms, locked.late),
-            false => Vec::new(),
+        let due = |locked: &ScheduleStatus| {
+            if locked.ticks_by(&schedule.cron, schedule.timezone.as_deref()) {
+                due(cron, after_ms(locked, seen_ms), now_ms, locked.late)
+            } else {
+                Vec::new()
+            }
         };
         let started = executor.store.fire(&schedule.name, &runner, now_ms, due).await?;
         if !started.is_empty() {

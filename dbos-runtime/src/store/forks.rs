@@ -1,10 +1,11 @@
 //! A workflow again from one of its steps on: under a new id, or under its own.
 
 use super::Store;
+use super::backend::Access;
 use super::connection::{Connection, Isolation};
 use super::sql::Statement;
 use super::within;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where it waits until it runs.
 #[derive(Clone, Debug)]
@@ -42,6 +43,30 @@ impl Store {
     /// this very fork whose answer was lost.
     pub(crate) async fn fork(&self, fork: &Fork) -> Result<bool> {
         self.all_or_nothing("fork a workflow", &forked_row(fork), &copies(fork)).await
+    }
+
+    /// What was forked from a workflow, and from that, and so on.
+    pub(crate) async fn forks_of(&self, workflow: &str) -> Result<Vec<String>> {
+        const ACTION: &str = "look for the forks of a workflow";
+        let statement = Statement::new(
+            "WITH RECURSIVE fork (workflow_uuid) AS (
+               SELECT workflow_uuid
+                 FROM dbos.workflow_status
+                WHERE forked_from = $1
+                UNION
+               SELECT of_fork.workflow_uuid
+                 FROM dbos.workflow_status AS of_fork
+                 JOIN fork ON of_fork.forked_from = fork.workflow_uuid
+             )
+             SELECT workflow_uuid
+               FROM fork
+              WHERE workflow_uuid <> $1
+              ORDER BY workflow_uuid",
+        )
+        .bind(workflow);
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let forks: sqlx::Result<_> = rows.iter().map(|row| row.text("workflow_uuid")).collect();
+        forks.map_err(|error| Error::database(ACTION, error))
     }
 
     /// Whether this took the workflow back: not if there is none that has ended.
