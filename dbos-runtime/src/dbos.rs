@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::codec::inputs_of;
 use crate::config::{Config, Retention};
 use crate::context::{Place, current_run, engine, place, provenance};
 use crate::engine::Engine;
@@ -75,6 +76,35 @@ impl DBOS {
     /// argument that would not come back equal, [`Error::NotLaunched`], [`Error::ShuttingDown`].
     pub fn start_workflow<R: std::marker::Send + 'static>(call: WorkflowCall<R>) -> Start<R> {
         call.start()
+    }
+
+    /// Puts the workflow of this name into a queue, for the application that has both, whichever it is and whatever its
+    /// language; inside a workflow it is a child. `arguments` are an object with the names of the function's arguments, or
+    /// a list of them in their order. It takes the options that [`enqueue`](WorkflowCall::enqueue) takes. Awaiting it gives
+    /// a handle whose result is JSON.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Result, workflow};
+    /// # use serde_json::json;
+    /// #[workflow]
+    /// async fn buy(order: u64) -> Result<String> {
+    ///     let parcel = DBOS::enqueue("ship", "parcels", json!({ "order": order })).await?;
+    ///     Ok(parcel.result().await?.to_string())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::Configuration`] if no program has declared the queue, or none of its application has such a
+    /// workflow; [`Error::InvalidKey`] in a transaction; and as [`start_workflow`](Self::start_workflow). In a workflow the
+    /// first is recorded.
+    #[track_caller]
+    pub fn enqueue(
+        workflow: impl Into<String>,
+        queue: impl QueueName,
+        arguments: Value,
+    ) -> Start<Result<Value>, InQueue> {
+        Start::by_name(workflow.into(), queue.queue_name(), inputs_of(arguments))
     }
 
     /// Puts many workflows into queues, all of them or none: their rows are one commit, in few statements however many

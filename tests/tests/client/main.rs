@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use dbos::{
     Client, Config, DBOS, Deduplication, Error, Event, Queue, ReportedOutcome, Result, Schedule, Status, StreamKey,
-    Tick, Topic, WorkflowFilter, workflow,
+    Tick, Topic, Tx, WorkflowFilter, transaction, workflow,
 };
-use dbos_testkit::{Backend, Database, Process, Program, behaviours};
+use dbos_testkit::{App, Backend, Database, Process, Program, behaviours};
 use futures_util::TryStreamExt;
 use serde_json::json;
 
@@ -18,6 +18,7 @@ behaviours! { client:
     what_a_client_put_into_a_queue_waits_for_a_worker,
     a_client_lists_and_manages_without_any_worker,
     a_client_makes_a_schedule_for_who_has_its_workflow,
+    a_workflow_enqueues_for_another_application_once_although_it_crashes,
     what_nobody_would_run_is_refused,
     a_client_makes_no_tables,
 }
@@ -151,6 +152,66 @@ async fn a_client_makes_a_schedule_for_who_has_its_workflow(database: Database) 
     let schedule = client.run(DBOS::get_schedule("stocktaking")).await.unwrap().unwrap();
     assert_eq!(schedule.application_name.as_deref(), Some("depot"));
     assert_eq!(client.workflow(id).result().await.unwrap(), json!("all are counted"));
+}
+
+#[transaction]
+async fn enqueues_with_it(_tx: &mut Tx) -> Result<()> {
+    DBOS::enqueue("ship", "parcels", json!([])).await.map(drop)
+}
+
+/// What its parcels became, and why what nobody would run was refused.
+#[workflow]
+async fn sells(order: u64) -> Result<(Vec<String>, Vec<String>)> {
+    let parcel = DBOS::enqueue("ship", "parcels", json!({ "order": order, "to": "ann" })).priority(1).await?;
+    let too_large = (3000..3002).map(|order| DBOS::enqueue("ship", "parcels", json!([order, "eve"])));
+    let too_large = DBOS::enqueue_all(too_large).await?;
+    let refused = [
+        DBOS::enqueue("ship", "parcel", json!([])).await.unwrap_err(),
+        DBOS::enqueue_all([DBOS::enqueue("shp", "parcels", json!([]))]).await.unwrap_err(),
+        enqueues_with_it().await.unwrap_err(),
+    ];
+    DBOS::send(parcel.workflow_id(), "by train", LABEL).await?;
+    let mut shipped = vec![parcel.result().await?.to_string()];
+    for parcel in too_large {
+        shipped.push(parcel.result().await.unwrap_err().to_string());
+    }
+    Ok((shipped, refused.iter().map(Error::to_string).collect()))
+}
+
+async fn a_workflow_enqueues_for_another_application_once_although_it_crashes(database: Database) {
+    depot(&database).await.kill().await;
+    let mut config = Config::new("office").database_url(database.url());
+    config.poll_interval = Duration::from_millis(20);
+    let mut office = App::launch(config).await;
+    office.run(async { DBOS::start_workflow(sells(7)).workflow_id("o").await.unwrap() }).await;
+    database.until_count("SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.send'", 1).await;
+
+    office.crash_and_relaunch().await;
+    let _depot = depot(&database).await;
+
+    let (shipped, refused) = office.result::<Result<(Vec<String>, Vec<String>)>>("o").await.unwrap();
+    assert_eq!(shipped[0], r#""7 to ann, by train""#);
+    assert!(shipped[1..].iter().all(|error| error.contains("nobody can carry that")), "{shipped:?}");
+    for (refused, reason) in refused.iter().zip([
+        "nobody serves the queue `parcel`",
+        "no version of the application `depot`",
+        "`DBOS::enqueue` in a transaction is refused",
+    ]) {
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let children = "SELECT workflow_uuid, application_name FROM dbos.workflow_status
+                     WHERE parent_workflow_id = 'o' ORDER BY workflow_uuid";
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(database.query(children).await, ["o-1", "o-2", "o-3"].map(|child| vec![text(child), text("depot")]));
+    let others =
+        "SELECT count(*) FROM dbos.operation_outputs WHERE workflow_uuid = 'o' AND application_name <> 'office'";
+    assert_eq!(database.count(others).await, 0);
+    let outside = office.run(async {
+        let parcel =
+            DBOS::enqueue("ship", &PARCELS, json!({ "order": 3000, "to": "ann" })).workflow_id("p").await.unwrap();
+        parcel.result().await
+    });
+    assert!(outside.await.unwrap_err().to_string().contains("nobody can carry that"));
 }
 
 async fn what_nobody_would_run_is_refused(database: Database) {
