@@ -76,31 +76,43 @@ impl Store {
         is_alive: &impl Fn(&ExecutorRow) -> bool,
     ) -> sqlx::Result<Renaming> {
         let mut connection = self.begin(Isolation::ReadCommitted).await?;
-        let mut renamed = RenamedApplication::default();
-        let mut executors = within(self.deadline(), executors_of(&mut connection, old)).await?;
-        if !executors.iter().any(is_alive) {
-            renamed = RenamedApplication {
-                workflows: count(&mut connection, WORKFLOWS, old).await?,
-                queues: count(&mut connection, QUEUES, old).await?,
-                schedules: count(&mut connection, SCHEDULES, old).await?,
-                versions: count(&mut connection, VERSIONS, old).await?,
-            };
-            for change in CHANGES {
-                within(PATIENCE, connection.run(&Statement::new(change).bind(old).bind(new))).await?;
-            }
+        let renaming = self.rename_in(&mut connection, old, new, is_alive).await?;
+        match renaming {
+            Renaming::Done(_) => within(PATIENCE, connection.commit()).await?,
+            Renaming::InUse(_) => within(self.deadline(), connection.rollback()).await?,
+        }
+        Ok(renaming)
+    }
+
+    async fn rename_in(
+        &self,
+        connection: &mut Connection,
+        old: &str,
+        new: &str,
+        is_alive: &impl Fn(&ExecutorRow) -> bool,
+    ) -> sqlx::Result<Renaming> {
+        let executors = within(self.deadline(), executors_of(connection, old)).await?;
+        if let Some(alive) = executors.into_iter().find(is_alive) {
+            return Ok(Renaming::InUse(alive.executor));
+        }
+        let renamed = RenamedApplication {
+            workflows: count(connection, WORKFLOWS, old).await?,
+            queues: count(connection, QUEUES, old).await?,
+            schedules: count(connection, SCHEDULES, old).await?,
+            versions: count(connection, VERSIONS, old).await?,
+        };
+        for change in CHANGES {
+            within(PATIENCE, connection.run(&Statement::new(change).bind(old).bind(new))).await?;
+        }
+        for executor in within(self.deadline(), executors_of(connection, old)).await? {
             // One may have been launched meanwhile.
-            executors = within(self.deadline(), executors_of(&mut connection, old)).await?;
-        }
-        if let Some(alive) = executors.iter().find(|executor| is_alive(executor)) {
-            within(self.deadline(), connection.rollback()).await?;
-            return Ok(Renaming::InUse(alive.executor.clone()));
-        }
-        for dead in executors {
-            // What they left behind is recovered by who has the new name.
+            if is_alive(&executor) {
+                return Ok(Renaming::InUse(executor.executor));
+            }
+            // What the dead have left behind is recovered by who has the new name.
             let change = "UPDATE dbos_rust.executors SET application_name = $2 WHERE executor_id = $1";
-            within(self.deadline(), connection.run(&Statement::new(change).bind(dead.executor).bind(new))).await?;
+            within(self.deadline(), connection.run(&Statement::new(change).bind(executor.executor).bind(new))).await?;
         }
-        within(PATIENCE, connection.commit()).await?;
         Ok(Renaming::Done(renamed))
     }
 }

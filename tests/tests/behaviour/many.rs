@@ -2,13 +2,14 @@
 
 use dbos::{DBOS, ReportedOutcome, Result, Status, WorkflowReport, step, workflow};
 use dbos_testkit::board::{open, pass, ran, reached, unique};
-use dbos_testkit::{App, Database, behaviours};
+use dbos_testkit::{App, CrashTest, Database, behaviours};
 
 use crate::app::{config, rewind, steps};
 
 behaviours! { many:
     what_became_of_each_is_told,
     a_workflow_changes_many_in_one_step,
+    many_are_forked_once_wherever_it_crashes within 300,
 }
 
 /// How often it was run.
@@ -108,4 +109,35 @@ async fn a_workflow_changes_many_in_one_step(database: Database) {
         app.result::<Result<u32>>(&fork).await.unwrap();
     }
     assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_status WHERE forked_from IS NOT NULL").await, 2);
+}
+
+#[workflow]
+async fn many_forked() -> Result<Vec<Option<String>>> {
+    let forked = DBOS::fork_workflows(["w", "v"], 1).await?;
+    Ok(forked.into_iter().map(|report| report.new_workflow_id).collect())
+}
+
+async fn many_are_forked_once_wherever_it_crashes(database: Database) {
+    let gate = unique("many");
+    open(&gate);
+    let test = CrashTest::on(database.backend()).with_config(config(&database));
+
+    let crashes = tokio::task::spawn_blocking(move || {
+        test.run(
+            async |_| {
+                for id in ["w", "v"] {
+                    many_counted(gate.clone()).workflow_id(id).await?;
+                }
+                many_forked().workflow_id("m").await
+            },
+            async |database, forks| {
+                assert_eq!(forks.unwrap(), ["m-1.1", "m-1.2"].map(|fork| Some(fork.to_owned())));
+                let made = "SELECT count(*) FROM dbos.workflow_status WHERE forked_from IS NOT NULL";
+                assert_eq!(database.count(made).await, 2);
+            },
+        )
+    });
+
+    // Two with a step each, the workflow that forks them, two forks, its step, its outcome.
+    assert!(crashes.await.unwrap().writes >= 11);
 }

@@ -41,8 +41,8 @@ async fn ship(order: u64, to: String) -> Result<String> {
 
 /// The same.
 #[workflow]
-async fn count_parcels(_tick: Tick<String>) -> Result<String> {
-    Err(Error::new("the parcels were to be counted elsewhere"))
+async fn count_parcels(tick: Tick<String>) -> Result<String> {
+    Err(Error::new(format!("{} parcels were to be counted elsewhere", tick.context)))
 }
 
 async fn depot(database: &Database) -> Process {

@@ -2,7 +2,7 @@
 
 use dbos::{Client, Config, DBOS, Error, Late, RenamedApplication, Result, WorkflowFilter, step, workflow};
 use dbos_testkit::board::{open, pass, ran, reached, unique};
-use dbos_testkit::{App, Database, Program, behaviours};
+use dbos_testkit::{App, CrashTest, Database, Program, behaviours};
 use tempfile::TempDir;
 
 use crate::app::{clock_at, config_with, create, go_to, started};
@@ -12,6 +12,7 @@ use crate::processes::TICKER;
 behaviours! { renamed:
     what_was_the_old_names_goes_on_under_the_new_one,
     an_application_that_runs_is_not_renamed,
+    an_application_is_renamed_whole_wherever_it_crashes within 120,
     a_terminal_renames_an_application within 120,
 }
 
@@ -110,6 +111,40 @@ async fn an_application_that_runs_is_not_renamed(database: Database) {
         let refused = client.run(DBOS::rename_application(names.0, names.1)).await;
         assert!(matches!(refused, Err(Error::InvalidKey { .. })), "{refused:?}");
     }
+}
+
+#[workflow]
+async fn renames() -> Result<()> {
+    DBOS::rename_application("old", "new").await.map(drop)
+}
+
+async fn an_application_is_renamed_whole_wherever_it_crashes(database: Database) {
+    let backend = database.backend();
+    let crash = move || {
+        let crashes = CrashTest::on(backend).run(
+            async |database| {
+                for row in [
+                    "INSERT INTO dbos.workflow_status
+                            (workflow_uuid, status, name, created_at, updated_at, application_name)
+                     VALUES ('x', 'SUCCESS', 'n', 1, 1, 'old')
+                     ON CONFLICT DO NOTHING",
+                    "INSERT INTO dbos.application_versions
+                            (version_id, version_name, version_timestamp, created_at, application_name)
+                     VALUES ('v', 'v', 1, 1, 'old')
+                     ON CONFLICT DO NOTHING",
+                ] {
+                    database.execute(row).await;
+                }
+                renames().workflow_id("m").await
+            },
+            async |database, renamed| {
+                renamed.unwrap();
+                assert_eq!((rows_of(database, "old").await, rows_of(database, "new").await), (0, 2));
+            },
+        );
+        assert!(crashes.writes >= 4, "{crashes}");
+    };
+    tokio::task::spawn_blocking(crash).await.unwrap();
 }
 
 /// Runs `ticker application rename ticker clock` to its end: its exit code and what it prints.
