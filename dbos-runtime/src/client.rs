@@ -114,7 +114,7 @@ impl Client {
         queue: impl Into<String>,
         arguments: Value,
     ) -> Start<Result<Value>, InQueue> {
-        Start::by_name(Arc::clone(&self.0.executor), workflow.into(), queue.into(), inputs_of(arguments))
+        Start::by_client(Arc::clone(&self.0.executor), workflow.into(), queue.into(), inputs_of(arguments))
     }
 
     /// Runs `operation` here: a call of `DBOS::…`, a workflow's call that is put into a queue, or any future with such calls.

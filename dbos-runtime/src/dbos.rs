@@ -8,14 +8,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::codec::inputs_of;
 use crate::config::{Config, Retention};
 use crate::context::{Place, current_run, engine, place, provenance};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, GetEvent};
 use crate::management::{
-    self, CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, QueueChange, ResumeWorkflow, RewindWorkflow,
-    Schedule, ScheduleFilter, StartFrom,
+    self, CancelWorkflow, CancelWorkflows, ChangeQueue, DeleteWorkflow, DeleteWorkflows, ForkWorkflow, ForkWorkflows,
+    QueueChange, ResumeWorkflow, ResumeWorkflows, RewindWorkflow, RewindWorkflows, Schedule, ScheduleFilter, StartFrom,
+    UpdateSchedule,
 };
 use crate::message::{self, Send, SendBulk, Topic};
 use crate::queue::QueueName;
@@ -26,6 +28,7 @@ use crate::store::aggregates::{Group, Grouping};
 use crate::store::attributes::Update;
 use crate::store::filter::WorkflowFilter;
 use crate::store::queue_rows::QueueStatus;
+use crate::store::renaming::RenamedApplication;
 use crate::store::schedules::ScheduleStatus;
 use crate::store::steps::StepStatus;
 use crate::store::versions::ApplicationVersion;
@@ -73,6 +76,35 @@ impl DBOS {
     /// argument that would not come back equal, [`Error::NotLaunched`], [`Error::ShuttingDown`].
     pub fn start_workflow<R: std::marker::Send + 'static>(call: WorkflowCall<R>) -> Start<R> {
         call.start()
+    }
+
+    /// Puts the workflow of this name into a queue, for the application that has both, whichever it is and whatever its
+    /// language; inside a workflow it is a child. `arguments` are an object with the names of the function's arguments, or
+    /// a list of them in their order. It takes the options that [`enqueue`](WorkflowCall::enqueue) takes. Awaiting it gives
+    /// a handle whose result is JSON.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Result, workflow};
+    /// # use serde_json::json;
+    /// #[workflow]
+    /// async fn buy(order: u64) -> Result<String> {
+    ///     let parcel = DBOS::enqueue("ship", "parcels", json!({ "order": order })).await?;
+    ///     Ok(parcel.result().await?.to_string())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::Configuration`] if no program has declared the queue, or none of its application has such a
+    /// workflow; [`Error::InvalidKey`] in a transaction; and as [`start_workflow`](Self::start_workflow). In a workflow the
+    /// first is recorded.
+    #[track_caller]
+    pub fn enqueue(
+        workflow: impl Into<String>,
+        queue: impl QueueName,
+        arguments: Value,
+    ) -> Start<Result<Value>, InQueue> {
+        Start::by_name(workflow.into(), queue.queue_name(), inputs_of(arguments))
     }
 
     /// Puts many workflows into queues, all of them or none: their rows are one commit, in few statements however many
@@ -441,6 +473,76 @@ impl DBOS {
         management::delete_workflow(workflow_id.into())
     }
 
+    /// [Cancels](Self::cancel_workflow) many workflows, one after the other, and tells what became of each, in their order.
+    /// In a workflow it is one step, as are its likes below: a crash in the midst of it does the rest afterwards, and what
+    /// was done before is told as it is found then.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, ReportedOutcome, Result};
+    /// # async fn example(orders: Vec<String>) -> Result<()> {
+    /// for order in DBOS::cancel_workflows(orders).with_children().await? {
+    ///     if order.outcome == ReportedOutcome::Failed {
+    ///         println!("{}: {}", order.workflow_id, order.error.unwrap_or_default());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NotLaunched`], [`Error::Database`]. What stands against one of them is told of that one.
+    #[track_caller]
+    pub fn cancel_workflows(workflow_ids: impl IntoIterator<Item = impl Into<String>>) -> CancelWorkflows {
+        management::cancel_workflows(workflow_ids.into_iter().map(Into::into).collect())
+    }
+
+    /// [Resumes](Self::resume_workflow) many workflows, and tells what became of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn resume_workflows(workflow_ids: impl IntoIterator<Item = impl Into<String>>) -> ResumeWorkflows {
+        management::resume_workflows(workflow_ids.into_iter().map(Into::into).collect())
+    }
+
+    /// [Forks](Self::fork_workflow) many workflows, and tells which were made of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn fork_workflows(
+        workflow_ids: impl IntoIterator<Item = impl Into<String>>,
+        from: impl Into<StartFrom>,
+    ) -> ForkWorkflows {
+        management::fork_workflows(workflow_ids.into_iter().map(Into::into).collect(), from.into())
+    }
+
+    /// [Rewinds](Self::rewind_workflow) many workflows, and tells what became of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn rewind_workflows(
+        workflow_ids: impl IntoIterator<Item = impl Into<String>>,
+        from: impl Into<StartFrom>,
+    ) -> RewindWorkflows {
+        management::rewind_workflows(workflow_ids.into_iter().map(Into::into).collect(), from.into())
+    }
+
+    /// [Deletes](Self::delete_workflow) many workflows, and tells what became of each. What is not there stays unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As [`cancel_workflows`](Self::cancel_workflows).
+    #[track_caller]
+    pub fn delete_workflows(workflow_ids: impl IntoIterator<Item = impl Into<String>>) -> DeleteWorkflows {
+        management::delete_workflows(workflow_ids.into_iter().map(Into::into).collect())
+    }
+
     /// The workflows that fit `filter`, a page at a time: [`WorkflowFilter::after`] asks for the next.
     /// In a workflow it is a step: a replay sees the list as it was.
     ///
@@ -566,6 +668,23 @@ impl DBOS {
         management::set_latest_version(version.into())
     }
 
+    /// Gives everything that belongs to the application `old` to the name `new`, in one commit: workflows whether they have
+    /// ended or not, queues, schedules, versions, and which of its migrations were applied. What has not ended goes on in
+    /// the next program of the new name that has its code. Done again it changes what has come under the old name since.
+    /// In a workflow it is a step.
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::ApplicationInUse`] unless all processes of the old name are known to be gone;
+    /// [`Error::InvalidKey`] for a name that cannot be; [`Error::NotLaunched`], [`Error::Database`].
+    #[track_caller]
+    pub fn rename_application(
+        old: impl Into<String>,
+        new: impl Into<String>,
+    ) -> StepCall<'static, Result<RenamedApplication>> {
+        management::rename_application(old.into(), new.into())
+    }
+
     /// Whether this run takes the change that is called `name`: all do that have not yet been where this is asked, and
     /// those that came by here and took it. One that recorded another step here goes the old way.
     ///
@@ -632,6 +751,27 @@ impl DBOS {
     #[track_caller]
     pub fn create_schedule(schedule: Schedule) -> StepCall<'static, Result<()>> {
         management::create_schedule(schedule)
+    }
+
+    /// Changes what is named of a schedule that was [created](Self::create_schedule), in all processes at once. It keeps
+    /// its name, whether it is paused and what it has started; with another pattern or zone it goes on with the next tick
+    /// of that, and nothing was missed before. In a workflow it is a step.
+    ///
+    /// ```
+    /// # use dbos::{DBOS, Late, Result};
+    /// # async fn example() -> Result<()> {
+    /// DBOS::update_schedule("rent").cron("0 9 2 * *").context("the rent, a day later").late(Late::RunLast).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When awaited: [`Error::NonExistentSchedule`], [`Error::NonExistentQueue`]; [`Error::InvalidKey`] for a pattern,
+    /// zone or queue that makes no sense, and for a schedule that stands in an attribute; [`Error::Unstorable`] for its
+    /// context; [`Error::NotLaunched`].
+    #[track_caller]
+    pub fn update_schedule(name: impl Into<String>) -> UpdateSchedule {
+        management::update_schedule(name.into())
     }
 
     /// A schedule by its name, if there is one. In a workflow it is a step.

@@ -147,6 +147,14 @@ pub enum Error {
         /// What uses it, and what to do.
         by: String,
     },
+    /// The application cannot be renamed while it runs.
+    #[error("the application `{application}` is running as executor `{executor}`; stop all of its processes first")]
+    ApplicationInUse {
+        /// The application.
+        application: String,
+        /// One of its executors.
+        executor: String,
+    },
     /// A workflow id, event key or topic that cannot be stored.
     #[error("{what} is refused: {reason}")]
     InvalidKey {
@@ -268,6 +276,7 @@ impl Error {
                 | Self::NonExistentQueue { .. }
                 | Self::QueueExists { .. }
                 | Self::QueueInUse { .. }
+                | Self::ApplicationInUse { .. }
                 | Self::NonExistentSchedule { .. }
                 | Self::ScheduleExists { .. }
         )

@@ -205,8 +205,9 @@ pub use failpoint::{Failpoints, Side};
 pub use http::HttpError;
 pub use id::{IdReuse, IntoWorkflowId};
 pub use management::{
-    CancelWorkflow, ChangeQueue, DeleteWorkflow, ForkWorkflow, ResumeWorkflow, RewindWorkflow, Schedule,
-    ScheduleFilter, StartFrom,
+    CancelWorkflow, CancelWorkflows, ChangeQueue, DeleteWorkflow, DeleteWorkflows, ForkWorkflow, ForkWorkflows,
+    ReportedOutcome, ResumeWorkflow, ResumeWorkflows, RewindWorkflow, RewindWorkflows, Schedule, ScheduleFilter,
+    StartFrom, UpdateSchedule, WorkflowReport,
 };
 pub use message::{Send, SendBulk, Topic};
 pub use queue::{Deduplication, Limits, Queue, QueueName, RateLimit};
@@ -219,6 +220,7 @@ pub use store::backend::Dialect;
 pub use store::connection::Isolation;
 pub use store::filter::WorkflowFilter;
 pub use store::queue_rows::QueueStatus;
+pub use store::renaming::RenamedApplication;
 pub use store::schedules::ScheduleStatus;
 pub use store::steps::StepStatus;
 pub use store::tx::{FromTx, Parameter, PortableRow, Query, Scalar, Tx};

@@ -1,6 +1,7 @@
 //! Messages: sent to a workflow, taken once, in order.
 
 mod bulk;
+mod delivery;
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -25,6 +26,8 @@ use crate::store::messages::{NO_TOPIC, Taken};
 use crate::store::retry::{Backoff, is_transient};
 use crate::store::steps::RecordedStep;
 use crate::wakeup::{Fact, Wait};
+
+use delivery::{Forks, Letter, deliver};
 
 pub use bulk::SendBulk;
 pub(crate) use bulk::send_bulk;
@@ -69,6 +72,7 @@ pub struct Send {
     topic: &'static str,
     message: Result<String, String>,
     idempotency_key: Option<String>,
+    forks: Forks,
     at: At,
 }
 
@@ -100,6 +104,13 @@ impl Send {
         self.idempotency_key = Some(key.into());
         self
     }
+
+    /// Sends it to all that was [forked](crate::DBOS::fork_workflow) from that workflow too, and from those forks, as they
+    /// are now: a copy to each, in one commit. A key makes each of them receive it once. Not in a transaction.
+    pub fn to_forks(mut self) -> Self {
+        self.forks = Forks::Included;
+        self
+    }
 }
 
 impl fmt::Debug for Send {
@@ -112,7 +123,14 @@ impl fmt::Debug for Send {
 pub(crate) fn send<T: Serialize + DeserializeOwned>(destination: String, message: &T, topic: Topic<T>) -> Send {
     let location = Location::caller();
     let at = At::here(SEND, location);
-    Send { destination, topic: topic.name, message: encode_value(message), idempotency_key: None, at }
+    Send {
+        destination,
+        topic: topic.name,
+        message: encode_value(message),
+        idempotency_key: None,
+        forks: Forks::default(),
+        at,
+    }
 }
 
 impl IntoFuture for Send {
@@ -134,6 +152,10 @@ impl Send {
         check_key("workflow id", &self.destination)?;
         check_key("topic", self.topic)?;
         let message = self.message.map_err(|reason| Error::Unstorable { what: "the message".to_owned(), reason })?;
+        if self.forks == Forks::Included {
+            let letter = Letter { destination: self.destination, message, key: self.idempotency_key };
+            return deliver(self.at, self.topic, &[letter], self.forks).await;
+        }
         let executor = engine()?;
         let id = message_id(self.idempotency_key, &self.destination);
         let (destination, topic) = (self.destination, self.topic.to_owned());

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Application;
+use super::application::ApplicationFlags;
 use super::queue::QueueFlags;
 use super::schedule::ScheduleFlags;
 use super::settings::{KEYS, Key, Settings};
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Queue(QueueFlags),
     /// Look at schedules in the database, pause, resume, trigger and backfill them
     Schedule(ScheduleFlags),
+    /// Give all that belongs to an application another name
+    Application(ApplicationFlags),
 }
 
 /// The flags, which every command takes.
@@ -160,6 +163,7 @@ mod tests {
             "shop workflow list --status PAUSED",
             "shop workflow list --since yesterday",
             "shop schedule trigger",
+            "shop application rename shop",
             "shop schedule backfill nightly",
         ] {
             assert!(read(words).is_none(), "{words}");

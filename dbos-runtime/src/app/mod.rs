@@ -1,6 +1,7 @@
 //! The program around an application: its command line, settings, logs, start and end.
 
 mod admin;
+mod application;
 mod command;
 mod listing;
 mod logging;
@@ -120,6 +121,7 @@ fn obey(command: Command, application: &Application, flags: &Flags, settings: Se
         Command::Workflow(flags) => workflow::run(&settings, flags),
         Command::Queue(flags) => queue::run(&settings, flags),
         Command::Schedule(flags) => schedule::run(&settings, flags),
+        Command::Application(flags) => application::run(&settings, flags),
         Command::Config { json } => {
             settings::print(&settings, json);
             Ok(ExitCode::SUCCESS)
@@ -148,6 +150,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::NonExistentWorkflow { .. } | Error::NonExistentQueue { .. } | Error::NonExistentSchedule { .. } => {
             NOT_DONE
         }
+        Error::ApplicationInUse { .. } => NOT_DONE,
         // A supervised program that had already run once may find its database back on the next try.
         Error::Database { .. } if supervise::restarts() > 0 => NOT_DONE,
         _ => UNUSABLE,

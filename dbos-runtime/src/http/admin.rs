@@ -26,7 +26,8 @@ use super::route::{Answered, Route, RouteRequest, router_of};
 use super::{HttpError, health};
 use crate::Result;
 use crate::context::engine;
-use crate::management::{Forking, Manager, Report, Verb};
+use crate::management::{Forking, Manager, Verb, WorkflowReport};
+use crate::store::queues::Target;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -188,7 +189,7 @@ fn resume(route: RouteRequest) -> Answered {
     Box::pin(async {
         let mut arguments = Arguments::read(route).await?;
         arguments.check_query(&[])?;
-        change(Verb::Resume, arguments.path("workflow")?).await
+        change(Verb::Resume(Target::default()), arguments.path("workflow")?).await
     })
 }
 
@@ -231,7 +232,7 @@ fn recover(route: RouteRequest) -> Answered {
 
 async fn change(verb: Verb, workflow: String) -> Result<Response, HttpError> {
     answer(async |manager| {
-        let report = Report::changed(workflow.clone(), &verb, verb.apply(&manager, &workflow).await?);
+        let report = WorkflowReport::changed(workflow.clone(), &verb, verb.apply(&manager, &workflow).await?);
         tracing::info!(workflow, outcome = ?report.outcome, "asked for on the admin server");
         Ok(report)
     })

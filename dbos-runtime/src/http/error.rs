@@ -136,6 +136,7 @@ impl From<Error> for HttpError {
             | Error::Deduplicated { .. }
             | Error::QueueExists { .. }
             | Error::QueueInUse { .. }
+            | Error::ApplicationInUse { .. }
             | Error::ScheduleExists { .. }
             | Error::StillRunning { .. }
             | Error::NotEnded { .. } => Self::new(409, error.to_string()),

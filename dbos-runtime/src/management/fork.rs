@@ -34,13 +34,13 @@ impl Manager {
             source: source.to_owned(),
             start: self.first_step(source, &forking.rerun.from).await?,
             version: forking.rerun.version.clone(),
-            queue: self.queue_for(&forking.rerun).await?,
+            place: self.place_for(&forking.rerun).await?,
             timeout_ms: forking.timeout.map(millis),
             now_ms: self.now_ms().await?,
             workflow,
         };
         if self.store().fork(&fork).await? {
-            self.tell(&Fact::Enqueued { queue: fork.queue }).await;
+            self.tell(&Fact::Enqueued { queue: fork.place.queue }).await;
         } else {
             let existing = self.store().workflow_status(&fork.workflow).await?.ok_or_else(|| nobody(source))?;
             if existing.forked_from.as_deref() != Some(source) {
@@ -83,7 +83,13 @@ impl ForkWorkflow {
 
     /// Lets it wait in this queue.
     pub fn queue(mut self, queue: impl QueueName) -> Self {
-        self.forking.rerun.queue = Some(queue.queue_name());
+        self.forking.rerun.target.queue = Some(queue.queue_name());
+        self
+    }
+
+    /// Lets it wait in this partition of the queue, which a queue with limits for partitions asks for.
+    pub fn partition_key(mut self, key: impl Into<String>) -> Self {
+        self.forking.rerun.target.partition_key = Some(key.into());
         self
     }
 

@@ -12,15 +12,19 @@ mod details;
 mod export;
 mod fork;
 mod import;
+mod many;
 mod queues;
 mod recover;
+mod rename;
 mod report;
 mod resume;
 mod retention;
 mod rewind;
 mod start_from;
+mod target;
 mod versions;
 mod schedules;
+mod update_schedule;
 
 use std::sync::Arc;
 
@@ -47,11 +51,15 @@ pub(crate) use export::{Scope, export_workflow};
 pub use fork::ForkWorkflow;
 pub(crate) use fork::{Forking, fork_workflow};
 pub(crate) use import::import_workflows;
+pub use many::{CancelWorkflows, DeleteWorkflows, ForkWorkflows, ResumeWorkflows, RewindWorkflows};
+pub(crate) use many::{cancel_workflows, delete_workflows, fork_workflows, resume_workflows, rewind_workflows};
 pub use queues::ChangeQueue;
 pub(crate) use queues::{
     Change as QueueChange, change_queue, delete_queue, list_queues, pause_queue, queue, resume_queue,
 };
-pub(crate) use report::{Outcome, Report, Verb};
+pub(crate) use rename::rename_application;
+pub(crate) use report::Verb;
+pub use report::{ReportedOutcome, WorkflowReport};
 pub use resume::ResumeWorkflow;
 pub(crate) use resume::resume_workflow;
 pub(crate) use retention::garbage_collect;
@@ -64,6 +72,8 @@ pub(crate) use schedules::{
 };
 pub(crate) use start_from::Rerun;
 pub use start_from::StartFrom;
+pub use update_schedule::UpdateSchedule;
+pub(crate) use update_schedule::update_schedule;
 pub(crate) use versions::{list_versions, set_latest_version};
 
 /// Who manages.

@@ -111,19 +111,19 @@ fn refused(queue: &str, mistake: &str) -> Error {
     Error::InvalidKey { what: format!("the queue `{queue}`"), reason: mistake.to_owned() }
 }
 
-/// What is to become of a limit.
+/// What is to become of something that may be absent.
 #[derive(Clone, Copy, Debug, Default)]
-enum New<T> {
+pub(super) enum New<T> {
     #[default]
     AsItIs,
     Set(Option<T>),
 }
 
-impl<T: Copy> New<T> {
-    fn of(self, limit: Option<T>) -> Option<T> {
+impl<T> New<T> {
+    pub(super) fn of(self, found: Option<T>) -> Option<T> {
         match self {
-            Self::AsItIs => limit,
-            Self::Set(limit) => limit,
+            Self::AsItIs => found,
+            Self::Set(new) => new,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What became of a workflow that was to be changed, in the form in which programs read it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Change, Forking, Manager, Reach, Rerun};
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::store::queues::Target;
 #[derive(Clone, Debug)]
 pub(crate) enum Verb {
     Cancel(Reach),
-    Resume,
+    Resume(Target),
     Fork(Forking),
     Rewind(Rerun),
     Delete(Reach),
@@ -21,7 +21,7 @@ impl Verb {
     pub(crate) async fn apply(&self, manager: &Manager, workflow: &str) -> Result<Change> {
         match self {
             Self::Cancel(reach) => manager.cancel(workflow, *reach).await,
-            Self::Resume => manager.resume(workflow, &Target::default()).await,
+            Self::Resume(target) => manager.resume(workflow, target).await,
             Self::Fork(forking) => Ok(Change::Forked { workflow: manager.fork(workflow, forking).await? }),
             Self::Rewind(rerun) => manager.rewind(workflow, rerun).await,
             Self::Delete(reach) => manager.delete(workflow, *reach).await,
@@ -31,49 +31,61 @@ impl Verb {
 
 impl Verb {
     /// What a workflow is to which it was done.
-    fn done(&self) -> Outcome {
+    fn done(&self) -> ReportedOutcome {
         match self {
-            Self::Cancel(_) => Outcome::Cancelled,
-            Self::Resume => Outcome::Resumed,
-            Self::Fork(_) => Outcome::Forked,
-            Self::Rewind(_) => Outcome::Rewound,
-            Self::Delete(_) => Outcome::Deleted,
+            Self::Cancel(_) => ReportedOutcome::Cancelled,
+            Self::Resume(_) => ReportedOutcome::Resumed,
+            Self::Fork(_) => ReportedOutcome::Forked,
+            Self::Rewind(_) => ReportedOutcome::Rewound,
+            Self::Delete(_) => ReportedOutcome::Deleted,
         }
     }
 }
 
-/// What became of one workflow.
-#[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    pub(crate) workflow_id: String,
-    pub(crate) outcome: Outcome,
+/// What became of one workflow of several.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WorkflowReport {
+    /// The workflow.
+    pub workflow_id: String,
+    /// What became of it.
+    pub outcome: ReportedOutcome,
     /// How it has ended, if that is why it is unchanged.
-    pub(crate) status: Option<Status>,
+    pub status: Option<Status>,
     /// The workflows that were cancelled or deleted along with it.
-    pub(crate) descendants: Vec<String>,
+    pub descendants: Vec<String>,
     /// The workflow that was made of it.
-    pub(crate) new_workflow_id: Option<String>,
+    pub new_workflow_id: Option<String>,
     /// Why it failed.
-    pub(crate) error: Option<String>,
+    pub error: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What became of a workflow that was to be changed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+#[non_exhaustive]
+pub enum ReportedOutcome {
+    /// It was cancelled.
     Cancelled,
+    /// It goes on.
     Resumed,
+    /// Another one begins with what is recorded of it.
     Forked,
+    /// It begins again.
     Rewound,
+    /// It is gone.
     Deleted,
+    /// It stays as it is: it has ended, or was to be deleted and is not there.
     Unchanged,
+    /// It could not be done.
     Failed,
 }
 
-impl Report {
+impl WorkflowReport {
     pub(crate) fn changed(workflow_id: String, verb: &Verb, change: Change) -> Self {
         let report = Self {
             workflow_id,
-            outcome: Outcome::Unchanged,
+            outcome: ReportedOutcome::Unchanged,
             status: None,
             descendants: Vec::new(),
             new_workflow_id: None,
@@ -89,7 +101,7 @@ impl Report {
     pub(crate) fn failed(workflow_id: String, error: &Error) -> Self {
         Self {
             workflow_id,
-            outcome: Outcome::Failed,
+            outcome: ReportedOutcome::Failed,
             status: None,
             descendants: Vec::new(),
             new_workflow_id: None,

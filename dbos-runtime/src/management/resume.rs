@@ -7,7 +7,6 @@ use futures_util::future::BoxFuture;
 
 use super::{Change, Manager, nobody};
 use crate::error::{Error, Result};
-use crate::id::check_key;
 use crate::queue::QueueName;
 use crate::service::identity::is_dead;
 use crate::status::Status;
@@ -20,7 +19,7 @@ impl Manager {
     /// Puts `workflow` where any live executor with its code takes it up: into `target`, or the queue that it was in.
     /// What has ended by itself stays as it is, and what is being run is refused: it would run twice.
     pub(crate) async fn resume(&self, workflow: &str, target: &Target) -> Result<Change> {
-        self.check_target(target).await?;
+        self.check_target(target, "a resumption").await?;
         let mut dead = None;
         loop {
             let now_ms = self.now_ms().await?;
@@ -41,21 +40,6 @@ impl Manager {
                 Some(_) => {}
                 None => return Err(unknown(&found)),
             }
-        }
-    }
-
-    /// Refuses a place where the workflow would wait for ever.
-    async fn check_target(&self, target: &Target) -> Result<()> {
-        let Some(queue) = &target.queue else { return Ok(()) };
-        let limits = self.store().queue_limits(queue).await?;
-        let limits = limits.ok_or_else(|| Error::NonExistentQueue { queue: queue.clone() })?;
-        match &target.partition_key {
-            Some(key) => check_key("partition key", key),
-            None if limits.are_partitioned() => Err(Error::InvalidKey {
-                what: "a resumption without a partition key".to_owned(),
-                reason: format!("the queue `{queue}` has limits for partitions; give the key of one"),
-            }),
-            None => Ok(()),
         }
     }
 

@@ -20,11 +20,11 @@ impl Manager {
             workflow: workflow.to_owned(),
             start: self.first_step(workflow, &rerun.from).await?,
             version: rerun.version.clone(),
-            queue: self.queue_for(rerun).await?,
+            place: self.place_for(rerun).await?,
             now_ms: self.now_ms().await?,
         };
         if self.store().rewind(&rewind).await? {
-            self.tell(&Fact::Enqueued { queue: rewind.queue }).await;
+            self.tell(&Fact::Enqueued { queue: rewind.place.queue }).await;
             return Ok(Change::Made { descendants: Vec::new() });
         }
         let status = self.workflow(workflow).await?.status_text().to_owned();
@@ -55,7 +55,13 @@ impl RewindWorkflow {
 
     /// Lets it wait in this queue.
     pub fn queue(mut self, queue: impl QueueName) -> Self {
-        self.rerun.queue = Some(queue.queue_name());
+        self.rerun.target.queue = Some(queue.queue_name());
+        self
+    }
+
+    /// Lets it wait in this partition of the queue, which a queue with limits for partitions asks for.
+    pub fn partition_key(mut self, key: impl Into<String>) -> Self {
+        self.rerun.target.partition_key = Some(key.into());
         self
     }
 }

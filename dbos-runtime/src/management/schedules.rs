@@ -93,23 +93,20 @@ impl Schedule {
         self
     }
 
+    fn workflow_name(&self) -> &'static str {
+        (self.workflow.function().name)()
+    }
+
     /// The row it becomes, if it makes sense.
     fn checked(self, application: &str, now_ms: i64) -> Result<NewSchedule> {
         check_key("schedule name", &self.name)?;
-        let refused = |reason| Error::InvalidKey { what: format!("schedule `{}`", self.name), reason };
-        let cron = Cron::parse(&self.cron, self.timezone.as_deref()).map_err(refused)?;
-        if cron.next_after(now_ms).is_none() {
-            return Err(refused(format!("`{}` never comes", self.cron)));
-        }
-        let context = self
-            .context
-            .map_err(|reason| Error::Unstorable { what: format!("the context of schedule `{}`", self.name), reason })?;
+        check_times(&self.name, &self.cron, self.timezone.as_deref(), now_ms)?;
         Ok(NewSchedule {
-            workflow: (self.workflow.function().name)().to_owned(),
+            workflow: self.workflow_name().to_owned(),
+            context: self.context.map_err(|reason| unstorable_context(&self.name, reason))?,
             name: self.name,
             cron: self.cron,
             timezone: self.timezone,
-            context,
             late: self.late,
             queue: self.queue.map(|queue| queue.name().to_owned()),
             application: application.to_owned(),
@@ -172,8 +169,13 @@ impl ScheduleFilter {
 }
 
 impl Manager {
-    async fn create_schedule(&self, schedule: Schedule, application: &str) -> Result<()> {
-        let new = schedule.checked(application, self.now_ms().await?)?;
+    /// Creates a schedule for `application`, or for the one that has its workflow.
+    async fn create_schedule(&self, schedule: Schedule, application: Option<&str>) -> Result<()> {
+        let application = match application {
+            Some(application) => application.to_owned(),
+            None => self.code_of(schedule.workflow_name(), None, &schedule.name).await?.application,
+        };
+        let new = schedule.checked(&application, self.now_ms().await?)?;
         let write = self.store().durable_write("create a schedule").await;
         let stays = self.store().put_schedule(&new, Existing::Keep).await?;
         write.end().await;
@@ -250,21 +252,24 @@ impl Manager {
         Ok(started)
     }
 
-    /// This program's code if it has the workflow, else the newest that has.
+    /// The latest version that has the workflow: of the application that has the schedule, else of this one.
     async fn runner(&self, schedule: &ScheduleStatus) -> Result<Runner> {
         let name = schedule.workflow_name.as_str();
+        let own = match self {
+            Self::Engine(executor) if executor.workflow(name).is_some() => Some(executor.application.as_str()),
+            Self::Engine(_) | Self::Database(_) => None,
+        };
+        let runs_it = self.code_of(name, schedule.application_name.as_deref().or(own), &schedule.name).await?;
         let workflow = workflows().into_iter().find(|workflow| (workflow.function().name)() == name);
-        let timeout_ms = workflow.and_then(|workflow| workflow.options().timeout).map(millis);
-        if let (Self::Engine(executor), Some(_)) = (self, workflow) {
-            let (application, version) = (executor.application.clone(), executor.version.clone());
-            return Ok(Runner { application, version, timeout_ms });
-        }
-        let known = self.store().runner_of(name, schedule.application_name.as_deref()).await?;
-        let (application, version) = known.ok_or_else(|| Error::InvalidKey {
-            what: format!("schedule `{}`", schedule.name),
-            reason: format!("no program with a workflow `{name}` was ever launched on this database"),
-        })?;
-        Ok(Runner { application, version, timeout_ms })
+        Ok(Runner { timeout_ms: workflow.and_then(|workflow| workflow.options().timeout).map(millis), ..runs_it })
+    }
+
+    /// The latest version of an application, or of any, that has the workflow of `schedule`.
+    async fn code_of(&self, workflow: &str, application: Option<&str>, schedule: &str) -> Result<Runner> {
+        self.store().runner_of(workflow, application).await?.ok_or_else(|| Error::InvalidKey {
+            what: format!("schedule `{schedule}`"),
+            reason: format!("no program with a workflow `{workflow}` was ever launched on this database"),
+        })
     }
 
     /// Deletes a schedule, if there is one.
@@ -273,7 +278,20 @@ impl Manager {
     }
 }
 
-fn no_schedule(name: &str) -> Error {
+/// Refuses a pattern and a zone that make no sense.
+pub(super) fn check_times(schedule: &str, cron: &str, timezone: Option<&str>, now_ms: i64) -> Result<()> {
+    let refused = |reason| Error::InvalidKey { what: format!("schedule `{schedule}`"), reason };
+    match Cron::parse(cron, timezone).map_err(refused)?.next_after(now_ms) {
+        Some(_) => Ok(()),
+        None => Err(refused(format!("`{cron}` never comes"))),
+    }
+}
+
+pub(super) fn unstorable_context(schedule: &str, reason: String) -> Error {
+    Error::Unstorable { what: format!("the context of schedule `{schedule}`"), reason }
+}
+
+pub(super) fn no_schedule(name: &str) -> Error {
     Error::NonExistentSchedule { schedule: name.to_owned() }
 }
 
@@ -285,8 +303,8 @@ fn instant_ms(instant: SystemTime) -> i64 {
 pub(crate) fn create_schedule(schedule: Schedule) -> StepCall<'static, Result<()>> {
     let question = Question::here("DBOS.createSchedule");
     StepCall::operation(question.answer(|executor| async move {
-        let application = executor.application.clone();
-        Manager::Engine(executor).create_schedule(schedule, &application).await
+        let own = executor.runs_workflows.then(|| executor.application.clone());
+        Manager::Engine(executor).create_schedule(schedule, own.as_deref()).await
     }))
 }
 

@@ -3,6 +3,8 @@
 use super::{Manager, nobody};
 use crate::error::{Error, Result};
 use crate::queue::INTERNAL_QUEUE;
+use crate::store::forks::Place;
+use crate::store::queues::Target;
 use crate::store::steps::StepStatus;
 
 /// The first step of a recorded workflow that is to run once more. What is recorded before it stays as it is.
@@ -41,8 +43,8 @@ pub(crate) struct Rerun {
     pub(crate) from: StartFrom,
     /// Instead of the version it was started under.
     pub(crate) version: Option<String>,
-    /// Instead of the one that all programs of the application serve.
-    pub(crate) queue: Option<String>,
+    /// Where it waits, instead of in the queue that all programs of the application serve.
+    pub(crate) target: Target,
 }
 
 impl Manager {
@@ -70,17 +72,15 @@ impl Manager {
         }
     }
 
-    /// The queue to wait in. Nobody would look into one that is not known.
-    pub(super) async fn queue_for(&self, rerun: &Rerun) -> Result<String> {
-        let Some(queue) = &rerun.queue else { return Ok(INTERNAL_QUEUE.to_owned()) };
-        match self.store().queue_limits(queue).await? {
-            None => Err(Error::NonExistentQueue { queue: queue.clone() }),
-            Some(limits) if !limits.are_partitioned() => Ok(queue.clone()),
-            Some(_) => {
-                let reason = format!("`{queue}` has limits for partitions, and what begins again is in none");
-                Err(Error::InvalidKey { what: "queue".to_owned(), reason })
-            }
+    /// The place to wait in: by default the queue that all programs of the application serve.
+    pub(super) async fn place_for(&self, rerun: &Rerun) -> Result<Place> {
+        self.check_target(&rerun.target, "what begins again").await?;
+        let Target { queue, partition_key } = rerun.target.clone();
+        if queue.is_none() && partition_key.is_some() {
+            let reason = "it is of no queue; name the queue too".to_owned();
+            return Err(Error::InvalidKey { what: "partition key".to_owned(), reason });
         }
+        Ok(Place { queue: queue.unwrap_or_else(|| INTERNAL_QUEUE.to_owned()), partition_key })
     }
 }
 

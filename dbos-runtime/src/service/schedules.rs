@@ -90,16 +90,19 @@ impl Watch {
     async fn fire(&self, schedule: &ScheduleStatus, cron: &Cron, now_ms: i64) -> Result<()> {
         let executor = &self.executor;
         let Some(workflow) = executor.workflow(&schedule.workflow_name) else { return Ok(()) };
-        let runner = Runner {
-            application: executor.application.clone(),
-            version: executor.version.clone(),
-            timeout_ms: workflow.options().timeout.map(millis),
-        };
+        let latest = executor.store.runner_of(&schedule.workflow_name, Some(&executor.application)).await?;
+        let Some(latest) = latest else { return Ok(()) };
+        let runner = Runner { timeout_ms: workflow.options().timeout.map(millis), ..latest };
         let seen_ms = self.seen.get(&schedule.id).copied().unwrap_or(now_ms);
-        let started = executor
-            .store
-            .fire(&schedule.name, &runner, now_ms, |locked| due(cron, after_ms(locked, seen_ms), now_ms, locked.late))
-            .await?;
+        // Who has changed the pattern meanwhile has told so, and the next look goes by the new one.
+        let due = |locked: &ScheduleStatus| {
+            if locked.ticks_by(&schedule.cron, schedule.timezone.as_deref()) {
+                due(cron, after_ms(locked, seen_ms), now_ms, locked.late)
+            } else {
+                Vec::new()
+            }
+        };
+        let started = executor.store.fire(&schedule.name, &runner, now_ms, due).await?;
         if !started.is_empty() {
             executor.notifier.told(&Fact::Enqueued { queue: schedule.queue().to_owned() });
         }

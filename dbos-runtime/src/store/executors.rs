@@ -64,7 +64,7 @@ impl Store {
         )
         .bind(executor);
         let rows = self.insist("look for an executor", Access::Read, &statement).await?;
-        let row = rows.first().map(executor_row).transpose();
+        let row = rows.first().map(ExecutorRow::read).transpose();
         row.map_err(|error| Error::database("look for an executor", error))
     }
 
@@ -145,7 +145,7 @@ impl Store {
 
 fn renewal(rows: &[Row]) -> sqlx::Result<Renewal> {
     let first = rows.first();
-    let executors = rows.iter().map(executor_row).collect::<sqlx::Result<_>>()?;
+    let executors = rows.iter().map(ExecutorRow::read).collect::<sqlx::Result<_>>()?;
     Ok(Renewal {
         now_ms: first.map(|row| row.get::<Option<i64>>("now_ms")).transpose()?.flatten(),
         held: first.map(|row| row.get::<bool>("held")).transpose()?.unwrap_or(false),
@@ -153,11 +153,13 @@ fn renewal(rows: &[Row]) -> sqlx::Result<Renewal> {
     })
 }
 
-fn executor_row(row: &Row) -> sqlx::Result<ExecutorRow> {
-    Ok(ExecutorRow {
-        executor: row.text("executor_id")?,
-        boot_id: row.get("boot_id")?,
-        lock_path: row.get("lock_path")?,
-        expires_at_ms: row.get("expires_at_ms")?,
-    })
+impl ExecutorRow {
+    pub(super) fn read(row: &Row) -> sqlx::Result<Self> {
+        Ok(Self {
+            executor: row.text("executor_id")?,
+            boot_id: row.get("boot_id")?,
+            lock_path: row.get("lock_path")?,
+            expires_at_ms: row.get("expires_at_ms")?,
+        })
+    }
 }

@@ -1,10 +1,18 @@
 //! A workflow again from one of its steps on: under a new id, or under its own.
 
 use super::Store;
+use super::backend::Access;
 use super::connection::{Connection, Isolation};
 use super::sql::Statement;
 use super::within;
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Where it waits until it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) queue: String,
+    pub(crate) partition_key: Option<String>,
+}
 
 /// A new workflow that begins with what is recorded of another.
 #[derive(Clone, Debug)]
@@ -14,7 +22,7 @@ pub(crate) struct Fork {
     /// The first step that is not taken along.
     pub(crate) start: u32,
     pub(crate) version: Option<String>,
-    pub(crate) queue: String,
+    pub(crate) place: Place,
     pub(crate) timeout_ms: Option<i64>,
     pub(crate) now_ms: i64,
 }
@@ -26,7 +34,7 @@ pub(crate) struct Rewind {
     /// The first step that is forgotten.
     pub(crate) start: u32,
     pub(crate) version: Option<String>,
-    pub(crate) queue: String,
+    pub(crate) place: Place,
     pub(crate) now_ms: i64,
 }
 
@@ -35,6 +43,30 @@ impl Store {
     /// this very fork whose answer was lost.
     pub(crate) async fn fork(&self, fork: &Fork) -> Result<bool> {
         self.all_or_nothing("fork a workflow", &forked_row(fork), &copies(fork)).await
+    }
+
+    /// What was forked from a workflow, and from that, and so on.
+    pub(crate) async fn forks_of(&self, workflow: &str) -> Result<Vec<String>> {
+        const ACTION: &str = "look for the forks of a workflow";
+        let statement = Statement::new(
+            "WITH RECURSIVE fork (workflow_uuid) AS (
+               SELECT workflow_uuid
+                 FROM dbos.workflow_status
+                WHERE forked_from = $1
+                UNION
+               SELECT of_fork.workflow_uuid
+                 FROM dbos.workflow_status AS of_fork
+                 JOIN fork ON of_fork.forked_from = fork.workflow_uuid
+             )
+             SELECT workflow_uuid
+               FROM fork
+              WHERE workflow_uuid <> $1
+              ORDER BY workflow_uuid",
+        )
+        .bind(workflow);
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let forks: sqlx::Result<_> = rows.iter().map(|row| row.text("workflow_uuid")).collect();
+        forks.map_err(|error| Error::database(ACTION, error))
     }
 
     /// Whether this took the workflow back: not if there is none that has ended.
@@ -75,11 +107,11 @@ fn forked_row(fork: &Fork) -> Statement {
         "INSERT INTO dbos.workflow_status
                 (workflow_uuid, status, name, class_name, config_name, application_id, application_name,
                  application_version, authenticated_user, authenticated_roles, assumed_role, request, attributes,
-                 serialization, forked_from, queue_name, workflow_timeout_ms, created_at, updated_at,
+                 serialization, forked_from, queue_name, queue_partition_key, workflow_timeout_ms, created_at, updated_at,
                  recovery_attempts)
          SELECT $2, 'ENQUEUED', name, class_name, config_name, application_id, application_name,
                 COALESCE($3, application_version), authenticated_user, authenticated_roles, assumed_role, request,
-                attributes, serialization, workflow_uuid, $4, $5, $6, $6, 0
+                attributes, serialization, workflow_uuid, $4, $5, $6, $7, $7, 0
            FROM dbos.workflow_status
           WHERE workflow_uuid = $1
          ON CONFLICT DO NOTHING
@@ -88,7 +120,8 @@ fn forked_row(fork: &Fork) -> Statement {
     .bind(&fork.source)
     .bind(&fork.workflow)
     .bind(fork.version.clone())
-    .bind(&fork.queue)
+    .bind(&fork.place.queue)
+    .bind(fork.place.partition_key.clone())
     .bind(fork.timeout_ms)
     .bind(fork.now_ms)
 }
@@ -160,15 +193,16 @@ fn rewound_row(rewind: &Rewind) -> Statement {
             SET status = 'ENQUEUED', queue_name = $3, application_version = COALESCE($2, application_version),
                 recovery_attempts = 0, updated_at = $4, owner_xid = NULL, started_at_epoch_ms = NULL,
                 completed_at = NULL, workflow_deadline_epoch_ms = NULL, delay_until_epoch_ms = NULL,
-                deduplication_id = NULL, queue_partition_key = NULL, output = NULL, error = NULL
+                deduplication_id = NULL, queue_partition_key = $5, output = NULL, error = NULL
           WHERE workflow_uuid = $1
             AND status IN ('SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
          RETURNING workflow_uuid",
     )
     .bind(&rewind.workflow)
     .bind(rewind.version.clone())
-    .bind(&rewind.queue)
+    .bind(&rewind.place.queue)
     .bind(rewind.now_ms)
+    .bind(rewind.place.partition_key.clone())
 }
 
 fn losses(rewind: &Rewind) -> Vec<Statement> {

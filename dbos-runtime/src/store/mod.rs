@@ -37,6 +37,7 @@ mod partitions;
 mod plans;
 pub(crate) mod queue_rows;
 pub(crate) mod queues;
+pub(crate) mod renaming;
 mod retention;
 pub(crate) mod schedules;
 pub(crate) mod starts;

@@ -156,12 +156,13 @@ impl ScheduleStatus {
         ScheduledRun { workflow: tick_id(&self.name, instant_ms), instant_ms }
     }
 
-    fn has_times_of(&self, new: &NewSchedule) -> bool {
-        self.cron == new.cron && self.timezone == new.timezone
+    /// Whether it ticks by this pattern and these clocks.
+    pub(crate) fn ticks_by(&self, cron: &str, timezone: Option<&str>) -> bool {
+        self.cron == cron && self.timezone.as_deref() == timezone
     }
 
     fn is_same(&self, new: &NewSchedule) -> bool {
-        self.has_times_of(new)
+        self.ticks_by(&new.cron, new.timezone.as_deref())
             && self.workflow_name == new.workflow
             && self.context == new.context
             && self.late == new.late
@@ -212,11 +213,42 @@ impl Store {
                 within(self.deadline(), connection.rollback()).await?;
                 return Ok(Some(found).filter(|found| !found.is_same(new)));
             }
-            let since_ms = found.since_ms.filter(|_| found.has_times_of(new)).unwrap_or(new.now_ms);
+            let is_on_time = found.ticks_by(&new.cron, new.timezone.as_deref());
+            let since_ms = found.since_ms.filter(|_| is_on_time).unwrap_or(new.now_ms);
             self.write_in(&mut connection, &replace(new, since_ms)).await?;
         }
         within(self.deadline(), connection.commit()).await?;
         Ok(None)
+    }
+
+    /// Makes of a schedule what `change` makes of it, or nothing if that refuses it; `None` if there is none of that name.
+    /// With another pattern nothing was missed before.
+    pub(crate) async fn update_schedule(
+        &self,
+        name: &str,
+        now_ms: i64,
+        change: impl Fn(&ScheduleStatus) -> Result<ScheduleStatus>,
+    ) -> Result<Option<Result<()>>> {
+        let write = self.durable_write("change a schedule").await;
+        let changed = self
+            .repeat("change a schedule", async || {
+                let mut connection = self.begin(Isolation::ReadCommitted).await?;
+                let changed = match self.lock_schedule(&mut connection, name).await? {
+                    None => None,
+                    Some(found) => Some(match change(&found) {
+                        Ok(changed) => {
+                            self.write_in(&mut connection, &update(&found, &changed, now_ms)).await?;
+                            Ok(())
+                        }
+                        Err(refused) => Err(refused),
+                    }),
+                };
+                within(self.deadline(), connection.commit()).await?;
+                Ok(changed)
+            })
+            .await?;
+        write.end().await;
+        Ok(changed)
     }
 
     /// Pauses a schedule or lets it go on; `false` if there is none of that name. What passed while it was paused was
@@ -309,26 +341,26 @@ impl Store {
         Ok(started)
     }
 
-    /// Application and newest version that have the code of a workflow.
-    pub(crate) async fn runner_of(
-        &self,
-        workflow: &str,
-        application: Option<&str>,
-    ) -> Result<Option<(String, String)>> {
+    /// The latest version that has a workflow, of `application` or of any.
+    pub(crate) async fn runner_of(&self, workflow: &str, application: Option<&str>) -> Result<Option<Runner>> {
+        const ACTION: &str = "look for the code of a schedule";
         let statement = Statement::new(
             "SELECT known.application_name, known.version_name
                FROM dbos.application_versions AS known
                JOIN dbos_rust.version_workflows AS code ON code.version = known.version_name
               WHERE code.name = $1
                 AND known.application_name = COALESCE($2, known.application_name)
-              ORDER BY known.version_timestamp DESC
+              ORDER BY known.version_timestamp DESC, known.version_name
               LIMIT 1",
         )
         .bind(workflow)
         .bind(application.map(str::to_owned));
-        let rows = self.insist("look for the code of a schedule", Access::Read, &statement).await?;
-        let runner = rows.first().map(|row| Ok((row.text("application_name")?, row.text("version_name")?))).transpose();
-        runner.map_err(|error| Error::database("look for the code of a schedule", error))
+        let rows = self.insist(ACTION, Access::Read, &statement).await?;
+        let runner = |row: &Row| {
+            let (application, version) = (row.text("application_name")?, row.text("version_name")?);
+            Ok(Runner { application, version, timeout_ms: None })
+        };
+        rows.first().map(runner).transpose().map_err(|error| Error::database(ACTION, error))
     }
 
     async fn lock_schedule(&self, connection: &mut Connection, name: &str) -> sqlx::Result<Option<ScheduleStatus>> {
@@ -396,6 +428,27 @@ fn with_definition(statement: Statement, new: &NewSchedule, since_ms: i64) -> St
         .bind(i64::from(new.late == Late::RunAll))
         .bind(new.queue.clone())
         .bind(&new.application)
+}
+
+/// What another library wrote as the context stays as it is, unless it is to say something else.
+fn update(found: &ScheduleStatus, changed: &ScheduleStatus, now_ms: i64) -> Statement {
+    let is_on_time = found.ticks_by(&changed.cron, changed.timezone.as_deref());
+    let since_ms = found.since_ms.filter(|_| is_on_time).unwrap_or(now_ms);
+    let ours = Ours { late: changed.late, declared: changed.is_declared, since_ms };
+    let is_rewritten = found.since_ms.is_some() || (&found.context, found.late) != (&changed.context, changed.late);
+    let context = is_rewritten.then(|| Context::new(changed.context.clone(), ours).written());
+    Statement::new(
+        "UPDATE dbos.workflow_schedules
+            SET schedule = $2, cron_timezone = $3, context = COALESCE($4, context), automatic_backfill = ($5 = 1),
+                queue_name = $6
+          WHERE schedule_name = $1",
+    )
+    .bind(&found.name)
+    .bind(&changed.cron)
+    .bind(changed.timezone.clone())
+    .bind(context)
+    .bind(i64::from(changed.late == Late::RunAll))
+    .bind(changed.queue_name.clone())
 }
 
 /// The context of a schedule that this library made also says since when it runs.

@@ -96,6 +96,8 @@ impl Start {
 /// The step of a parent that starts a child.
 #[derive(Clone, Debug)]
 pub(crate) struct ParentStep {
+    /// Whose the parent is.
+    pub(crate) application: String,
     pub(crate) owner: String,
     pub(crate) step: u32,
 }
@@ -326,7 +328,7 @@ fn child_step(start: &Start, parent: &ParentStep) -> Statement {
     .bind(&start.name)
     .bind(&start.workflow)
     .bind(start.now_ms)
-    .bind(&start.application)
+    .bind(&parent.application)
 }
 
 fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
@@ -366,7 +368,7 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
            INSERT INTO dbos.operation_outputs
                   (workflow_uuid, function_id, function_name, child_workflow_id, started_at_epoch_ms,
                    completed_at_epoch_ms, application_name, retention_timestamp)
-           SELECT $8, $13, $2, made.workflow_uuid, $10, $10, $5, $10 FROM made
+           SELECT $8, $13, $2, made.workflow_uuid, $10, $10, $25, $10 FROM made
            ON CONFLICT (workflow_uuid, function_id) DO NOTHING
          )
          SELECT (SELECT count(*) FROM fence) AS mine, (SELECT count(*) FROM made) AS made",
@@ -384,5 +386,5 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
     .bind(parent.step);
-    with_place_and_provenance(statement, start)
+    with_place_and_provenance(statement, start).bind(&parent.application)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::call::Request;
+use super::call::{Callee, Request};
 use crate::context::open_transaction;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
@@ -26,9 +26,17 @@ impl<'a> Admission<'a> {
         let Some(queued) = &request.queued else {
             return if self.executor.runs_workflows { Ok(()) } else { Err(runs_nothing(request)) };
         };
+        if matches!(request.callee, Callee::Name(_)) && open_transaction().is_some() {
+            return Err(Error::InvalidKey {
+                what: "`DBOS::enqueue` in a transaction".to_owned(),
+                reason: "the database is asked whose the queue is, and the transaction may hold the only connection; enqueue \
+                         outside of it"
+                    .to_owned(),
+            });
+        }
         match &queued.partition_key {
             Some(key) => check_key("partition key", key)?,
-            None if self.is_partitioned(&queued.queue).await? => {
+            None if self.is_partitioned(request, &queued.queue).await? => {
                 let reason = format!("the queue `{}` has limits for partitions; give the key of one", queued.queue);
                 return Err(Error::InvalidKey { what: "a start without a partition key".to_owned(), reason });
             }
@@ -45,10 +53,10 @@ impl<'a> Admission<'a> {
         queued.deduplication_id.as_ref().map_or(Ok(()), |id| check_key("deduplication id", id))
     }
 
-    async fn is_partitioned(&mut self, queue: &str) -> Result<bool> {
+    async fn is_partitioned(&mut self, request: &Request, queue: &str) -> Result<bool> {
         match self.partitioned.entry(queue.to_owned()) {
             Entry::Occupied(known) => Ok(*known.get()),
-            Entry::Vacant(place) => Ok(*place.insert(is_partitioned(self.executor, queue).await?)),
+            Entry::Vacant(place) => Ok(*place.insert(is_partitioned(self.executor, request, queue).await?)),
         }
     }
 }
@@ -58,9 +66,10 @@ fn runs_nothing(request: &Request) -> Error {
     Error::Configuration(format!("a client runs no workflows; put `{name}` into a queue with `.enqueue(&QUEUE)`"))
 }
 
-/// Whether a queue has limits for partitions. A queue that a client has not heard of is refused with the row.
-async fn is_partitioned(executor: &Executor, queue: &str) -> Result<bool> {
-    if executor.runs_workflows {
+/// Whether a queue has limits for partitions. One that may be another application's, and is nobody's, is refused with the
+/// row.
+async fn is_partitioned(executor: &Executor, request: &Request, queue: &str) -> Result<bool> {
+    if !request.is_given_away(executor) {
         return Ok(limits_of(executor, queue).await?.are_partitioned());
     }
     Ok(executor.store.queue_limits(queue).await?.is_some_and(|limits| limits.are_partitioned()))

@@ -73,8 +73,8 @@ async fn enqueue(executor: &Arc<Executor>, requests: &[Request]) -> Result<Vec<S
         admission.check(request).await?;
         batch.add(executor, request, inputs)?;
     }
-    batch.give_away(executor).await?;
     if let Some(transaction) = open_transaction() {
+        batch.give_away(executor, requests).await?;
         for Place { start, number } in batch.rows {
             transaction.enqueue(Asked { start, id_reuse: requests[number].id_reuse });
         }
@@ -160,14 +160,18 @@ impl Batch {
         Ok(())
     }
 
-    /// What a client enqueues belongs to whoever has the queue.
-    async fn give_away(&mut self, executor: &Executor) -> Result<()> {
+    /// What is enqueued by a client or by name belongs to whoever has the queue.
+    async fn give_away(&mut self, executor: &Executor, requests: &[Request]) -> Result<()> {
         let mut homes: HashMap<(String, String), (String, String)> = HashMap::new();
-        for Place { start, .. } in self.rows.iter_mut().filter(|_| !executor.runs_workflows) {
+        for Place { start, number } in &mut self.rows {
+            let request = &requests[*number];
+            if !request.is_given_away(executor) {
+                continue;
+            }
             let queue = start.place.as_ref().map(|place| place.queue.clone()).unwrap_or_default();
             let key = (queue, start.name.clone());
             if !homes.contains_key(&key) {
-                let given = given_away(executor, start.clone()).await?;
+                let given = given_away(executor, request, start.clone()).await?;
                 homes.insert(key.clone(), (given.application, given.version));
             }
             (start.application, start.version) = homes[&key].clone();
@@ -192,6 +196,7 @@ impl Batch {
 }
 
 async fn write(executor: &Arc<Executor>, requests: &[Request], mut batch: Batch) -> Result<Vec<String>> {
+    batch.give_away(executor, requests).await?;
     let _permit = executor.start_permit().await?;
     let mut backoff = Backoff::new();
     loop {

@@ -46,6 +46,13 @@ pub(crate) struct Request {
     pub(crate) queued: Option<Queued>,
 }
 
+impl Request {
+    /// Whether it is for the application that has its queue, whichever that is.
+    pub(super) fn is_given_away(&self, executor: &Executor) -> bool {
+        !executor.runs_workflows || matches!(self.callee, Callee::Name(_))
+    }
+}
+
 /// Which workflow is called.
 #[derive(Clone)]
 pub(crate) enum Callee {
@@ -336,16 +343,34 @@ pub struct Start<R, P = AtOnce> {
 }
 
 impl Start<Result<Value>, InQueue> {
-    /// Of a workflow of another program.
-    pub(crate) fn by_name(
-        executor: Arc<Executor>,
+    /// Of a workflow of another program, by a client.
+    pub(crate) fn by_client(
+        client: Arc<Executor>,
         workflow: String,
         queue: String,
         inputs: Result<String, String>,
     ) -> Self {
+        let mut start = Self::unplaced(workflow, queue, inputs);
+        start.request.executor = Some(client);
+        start
+    }
+
+    /// Of a workflow of another program; inside a workflow it takes its step id here.
+    #[track_caller]
+    pub(crate) fn by_name(workflow: String, queue: String, inputs: Result<String, String>) -> Self {
+        let child = match place() {
+            Place::Workflow(run) => Some(Point::take(run, workflow.as_str(), Location::caller())),
+            Place::Step(_) | Place::Outside => None,
+        };
+        let mut start = Self::unplaced(workflow, queue, inputs);
+        start.request.child = child;
+        start
+    }
+
+    fn unplaced(workflow: String, queue: String, inputs: Result<String, String>) -> Self {
         let request = Request {
             callee: Callee::Name(workflow),
-            executor: Some(executor),
+            executor: None,
             inputs,
             id: None,
             id_reuse: IdReuse::default(),

@@ -96,10 +96,10 @@ pub(super) fn out_of_reach() -> Error {
     }
 }
 
-/// Gives a workflow that a client puts into a queue to the application that has the queue, under its latest version that
-/// has the workflow.
-pub(super) async fn given_away(executor: &Executor, row: Start) -> Result<Start> {
-    let Some(place) = row.place.as_ref().filter(|_| !executor.runs_workflows) else { return Ok(row) };
+/// Gives a workflow that is put into a queue by a client, or by its name, to the application that has the queue, under
+/// its latest version that has the workflow.
+pub(super) async fn given_away(executor: &Executor, request: &Request, row: Start) -> Result<Start> {
+    let Some(place) = row.place.as_ref().filter(|_| request.is_given_away(executor)) else { return Ok(row) };
     let (queue, name) = (&place.queue, &row.name);
     let missing = |what: String| Err(Error::Configuration(what));
     match executor.store.home(queue, name).await? {
@@ -167,7 +167,7 @@ async fn start_outside(executor: &Arc<Executor>, request: &Request, inputs: Stri
     let key = caller.as_ref().filter(|_| request.id.is_none()).and_then(|caller| caller.take_key());
     let id = request.id.clone().or_else(|| key.clone()).unwrap_or_else(random_id);
     let provenance = caller.as_ref().map(|caller| caller.provenance()).unwrap_or_default();
-    let row = given_away(executor, row(executor, request, id, inputs, None, provenance)).await?;
+    let row = given_away(executor, request, row(executor, request, id, inputs, None, provenance)).await?;
     let workflow = match create(executor, request, row.clone(), None).await? {
         Created::Made => row.workflow,
         Created::Existing(existing) => {
@@ -330,8 +330,15 @@ async fn start_child(executor: &Arc<Executor>, request: &Request, point: &Point,
     point.run.note_progress();
     let derived = child_id(&point.run.workflow, point.step);
     let provenance = point.run.provenance.for_child();
-    let mut row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point), provenance);
-    let parent = ParentStep { owner: point.run.owner.clone(), step: point.step };
+    let row = row(executor, request, request.id.clone().unwrap_or(derived), inputs, Some(point), provenance);
+    let mut row = match given_away(executor, request, row).await {
+        Ok(row) => row,
+        Err(error @ Error::Database { .. }) => point.fail_to_store(&error).await,
+        // A replay is told again, although somebody may serve the queue by then.
+        Err(error) => return record_attachment(point, Err(error)).await,
+    };
+    let (owner, application) = (point.run.owner.clone(), executor.application.clone());
+    let parent = ParentStep { owner, application, step: point.step };
     loop {
         let attached = match create(executor, request, row.clone(), Some(parent.clone())).await {
             Ok(Created::Made) => return Ok(row.workflow),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use dbos::{Config, DBOS, Error, Event, Queue, Result, StreamKey, Topic, workflow};
+use dbos::{Config, DBOS, Error, Event, Queue, Result, StreamKey, Tick, Topic, workflow};
 
 #[dbos::queue]
 static PARCELS: Queue = Queue::new("parcels").concurrency(1);
@@ -24,6 +24,11 @@ async fn ship(order: u64, to: String) -> Result<String> {
     let label = DBOS::recv(LABEL, Duration::from_secs(60)).await?;
     DBOS::write_stream(NEWS, format!("order {order} is on its way")).await?;
     Ok(format!("{order} to {to}, {}", label.unwrap_or_default()))
+}
+
+#[workflow]
+async fn count_parcels(tick: Tick<String>) -> Result<String> {
+    Ok(format!("{} are counted", tick.context))
 }
 
 #[tokio::main]

@@ -32,6 +32,7 @@ mod import;
 mod layers;
 mod listing;
 mod manage;
+mod many;
 mod messages;
 mod model;
 mod recovery;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         sleep::CASES,
         cancel::CASES,
         manage::CASES,
+        many::CASES,
         listing::CASES,
         again::CASES,
         aggregates::CASES,

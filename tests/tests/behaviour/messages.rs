@@ -24,6 +24,8 @@ behaviours! { messages:
     a_send_in_a_transaction_outside_a_workflow_commits_with_it,
     a_send_in_a_transaction_that_fails_is_not_sent,
     a_send_in_a_transaction_that_only_reads_is_refused,
+    a_message_goes_to_forks_too_if_it_says_so,
+    a_workflow_sends_to_forks_once_although_it_crashes,
     a_receive_outside_a_workflow_is_refused,
     an_unusable_topic_is_refused,
     many_sends_at_once_all_arrive,
@@ -402,4 +404,81 @@ async fn many_sends_at_once_all_arrive(database: Database) {
         .await;
 
     assert_eq!(words, (0..50).map(|n| Some(n.to_string())).collect::<Vec<_>>());
+}
+
+/// A workflow that waits for `n` words, one that is forked from it, and one that is forked from that.
+async fn hears_with_forks(app: &App, n: usize, ids: [&str; 3]) {
+    app.run(async {
+        DBOS::start_workflow(hears_words(n)).workflow_id(ids[0]).await.unwrap();
+        DBOS::fork_workflow(ids[0], 1).workflow_id(ids[1]).await.unwrap();
+        DBOS::fork_workflow(ids[1], 1).workflow_id(ids[2]).await.unwrap();
+    })
+    .await;
+}
+
+async fn heard(app: &App, id: &str) -> Vec<String> {
+    app.result::<Result<Vec<Option<String>>>>(id).await.unwrap().into_iter().flatten().collect()
+}
+
+async fn a_message_goes_to_forks_too_if_it_says_so(database: Database) {
+    let app = App::launch(config(&database)).await;
+    hears_with_forks(&app, 2, ["h", "f", "g"]).await;
+    hears_with_forks(&app, 3, ["x", "y", "z"]).await;
+
+    app.run(async {
+        for _ in 0..2 {
+            DBOS::send("h", "to all", WORDS).to_forks().idempotency_key("k").await.unwrap();
+        }
+        DBOS::send("f", "to two", WORDS).to_forks().await.unwrap();
+        DBOS::send("h", "to one", WORDS).await.unwrap();
+        DBOS::send_bulk([("x", "1"), ("y", "2")], WORDS).to_forks().await.unwrap();
+        DBOS::send_bulk([("x", "3"), ("x", "4"), ("z", "5")], WORDS).await.unwrap();
+        DBOS::send_bulk([("y", "6")], WORDS).await.unwrap();
+        let nobody = DBOS::send("nobody", "", WORDS).to_forks().await;
+        assert!(matches!(nobody, Err(Error::NonExistentWorkflow { .. })), "{nobody:?}");
+    })
+    .await;
+
+    assert_eq!(heard(&app, "h").await, ["to all", "to one"]);
+    assert_eq!(heard(&app, "f").await, ["to all", "to two"]);
+    assert_eq!(heard(&app, "g").await, ["to all", "to two"]);
+    assert_eq!(heard(&app, "x").await, ["1", "3", "4"]);
+    assert_eq!(heard(&app, "y").await, ["1", "2", "6"]);
+    assert_eq!(heard(&app, "z").await, ["1", "2", "5"]);
+    let keyed = "SELECT count(*) FROM dbos.notifications WHERE message_uuid IN ('k::h', 'k::f', 'k::g')";
+    assert_eq!(database.count(keyed).await, 3);
+}
+
+#[transaction]
+async fn tells_forks_with_it(_tx: &mut Tx) -> Result<()> {
+    DBOS::send("h", "never", WORDS).to_forks().await
+}
+
+#[workflow]
+async fn tells_forks(gate: String) -> Result<(bool, bool)> {
+    DBOS::send("h", "once", WORDS).to_forks().await?;
+    let nobody = DBOS::send("nobody", "", WORDS).to_forks().await;
+    let refused = tells_forks_with_it().await;
+    pass(&gate).await;
+    DBOS::send("h", "last", WORDS).to_forks().await?;
+    let is_nobody = matches!(nobody, Err(Error::NonExistentWorkflow { .. }));
+    Ok((is_nobody, matches!(refused, Err(Error::InvalidKey { .. }))))
+}
+
+async fn a_workflow_sends_to_forks_once_although_it_crashes(database: Database) {
+    let mut app = App::launch(config(&database)).await;
+    hears_with_forks(&app, 2, ["h", "f", "g"]).await;
+    let gate = unique("tells");
+    app.run(async { DBOS::start_workflow(tells_forks(gate.clone())).workflow_id("m").await.unwrap() }).await;
+    reached(&gate).await;
+
+    app.crash_and_relaunch().await;
+    open(&gate);
+
+    assert_eq!(app.result::<Result<(bool, bool)>>("m").await.unwrap(), (true, true));
+    for id in ["h", "f", "g"] {
+        assert_eq!(heard(&app, id).await, ["once", "last"]);
+    }
+    let recorded = [(1, "DBOS.send"), (2, "DBOS.send"), (3, "tells_forks_with_it"), (4, "DBOS.send")];
+    assert_eq!(steps(&database, "m").await, recorded.map(|(step, name)| (step, name.to_owned())));
 }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dbos::{
-    Client, Config, DBOS, Deduplication, Error, Event, Queue, Result, Status, StreamKey, Topic, WorkflowFilter,
-    workflow,
+    Client, Config, DBOS, Deduplication, Error, Event, Queue, ReportedOutcome, Result, Schedule, Status, StreamKey,
+    Tick, Topic, Tx, WorkflowFilter, transaction, workflow,
 };
-use dbos_testkit::{Backend, Database, Process, Program, behaviours};
+use dbos_testkit::{App, Backend, Database, Process, Program, behaviours};
 use futures_util::TryStreamExt;
 use serde_json::json;
 
@@ -17,6 +17,8 @@ behaviours! { client:
     a_client_enqueues_talks_and_reads_while_another_process_works,
     what_a_client_put_into_a_queue_waits_for_a_worker,
     a_client_lists_and_manages_without_any_worker,
+    a_client_makes_a_schedule_for_who_has_its_workflow,
+    a_workflow_enqueues_for_another_application_once_although_it_crashes,
     what_nobody_would_run_is_refused,
     a_client_makes_no_tables,
 }
@@ -35,6 +37,12 @@ static PARCELS: Queue = Queue::new("parcels");
 #[workflow]
 async fn ship(order: u64, to: String) -> Result<String> {
     Err(Error::new(format!("order {order} to {to} was to be shipped elsewhere")))
+}
+
+/// The same.
+#[workflow]
+async fn count_parcels(tick: Tick<String>) -> Result<String> {
+    Err(Error::new(format!("{} parcels were to be counted elsewhere", tick.context)))
 }
 
 async fn depot(database: &Database) -> Process {
@@ -119,7 +127,9 @@ async fn a_client_lists_and_manages_without_any_worker(database: Database) {
 
     let listed = client.run(DBOS::list_workflows(WorkflowFilter::new().status(Status::Enqueued))).await.unwrap();
     assert_eq!(listed.iter().map(|of| of.workflow_id.as_str()).collect::<Vec<_>>(), ["w"]);
-    client.run(DBOS::cancel_workflow("w")).await.unwrap();
+    let cancelled = client.run(DBOS::cancel_workflows(["w", "nobody"])).await.unwrap();
+    let outcomes: Vec<_> = cancelled.iter().map(|report| report.outcome).collect();
+    assert_eq!(outcomes, [ReportedOutcome::Cancelled, ReportedOutcome::Failed]);
     assert!(matches!(waiting.result().await, Err(Error::Cancelled { .. })));
     client.run(DBOS::resume_workflow("w")).await.unwrap();
     client.run(DBOS::send("w", "by ship", LABEL)).await.unwrap();
@@ -129,6 +139,79 @@ async fn a_client_lists_and_manages_without_any_worker(database: Database) {
     let steps = client.run(DBOS::list_steps("w")).await.unwrap();
     assert_eq!(steps[0].name, "DBOS.writeStream");
     client.close().await;
+}
+
+async fn a_client_makes_a_schedule_for_who_has_its_workflow(database: Database) {
+    let _depot = depot(&database).await;
+    let client = client(&database).await;
+
+    let stocktaking = Schedule::new("stocktaking", "0 0 1 1 *", count_parcels, "all".to_owned());
+    client.run(DBOS::create_schedule(stocktaking)).await.unwrap();
+    let id = client.run(DBOS::trigger_schedule("stocktaking")).await.unwrap();
+
+    let schedule = client.run(DBOS::get_schedule("stocktaking")).await.unwrap().unwrap();
+    assert_eq!(schedule.application_name.as_deref(), Some("depot"));
+    assert_eq!(client.workflow(id).result().await.unwrap(), json!("all are counted"));
+}
+
+#[transaction]
+async fn enqueues_with_it(_tx: &mut Tx) -> Result<()> {
+    DBOS::enqueue("ship", "parcels", json!([])).await.map(drop)
+}
+
+/// What its parcels became, and why what nobody would run was refused.
+#[workflow]
+async fn sells(order: u64) -> Result<(Vec<String>, Vec<String>)> {
+    let parcel = DBOS::enqueue("ship", "parcels", json!({ "order": order, "to": "ann" })).priority(1).await?;
+    let too_large = (3000..3002).map(|order| DBOS::enqueue("ship", "parcels", json!([order, "eve"])));
+    let too_large = DBOS::enqueue_all(too_large).await?;
+    let refused = [
+        DBOS::enqueue("ship", "parcel", json!([])).await.unwrap_err(),
+        DBOS::enqueue_all([DBOS::enqueue("shp", "parcels", json!([]))]).await.unwrap_err(),
+        enqueues_with_it().await.unwrap_err(),
+    ];
+    DBOS::send(parcel.workflow_id(), "by train", LABEL).await?;
+    let mut shipped = vec![parcel.result().await?.to_string()];
+    for parcel in too_large {
+        shipped.push(parcel.result().await.unwrap_err().to_string());
+    }
+    Ok((shipped, refused.iter().map(Error::to_string).collect()))
+}
+
+async fn a_workflow_enqueues_for_another_application_once_although_it_crashes(database: Database) {
+    depot(&database).await.kill().await;
+    let mut config = Config::new("office").database_url(database.url());
+    config.poll_interval = Duration::from_millis(20);
+    let mut office = App::launch(config).await;
+    office.run(async { DBOS::start_workflow(sells(7)).workflow_id("o").await.unwrap() }).await;
+    database.until_count("SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.send'", 1).await;
+
+    office.crash_and_relaunch().await;
+    let _depot = depot(&database).await;
+
+    let (shipped, refused) = office.result::<Result<(Vec<String>, Vec<String>)>>("o").await.unwrap();
+    assert_eq!(shipped[0], r#""7 to ann, by train""#);
+    assert!(shipped[1..].iter().all(|error| error.contains("nobody can carry that")), "{shipped:?}");
+    for (refused, reason) in refused.iter().zip([
+        "nobody serves the queue `parcel`",
+        "no version of the application `depot`",
+        "`DBOS::enqueue` in a transaction is refused",
+    ]) {
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let children = "SELECT workflow_uuid, application_name FROM dbos.workflow_status
+                     WHERE parent_workflow_id = 'o' ORDER BY workflow_uuid";
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(database.query(children).await, ["o-1", "o-2", "o-3"].map(|child| vec![text(child), text("depot")]));
+    let others =
+        "SELECT count(*) FROM dbos.operation_outputs WHERE workflow_uuid = 'o' AND application_name <> 'office'";
+    assert_eq!(database.count(others).await, 0);
+    let outside = office.run(async {
+        let parcel =
+            DBOS::enqueue("ship", &PARCELS, json!({ "order": 3000, "to": "ann" })).workflow_id("p").await.unwrap();
+        parcel.result().await
+    });
+    assert!(outside.await.unwrap_err().to_string().contains("nobody can carry that"));
 }
 
 async fn what_nobody_would_run_is_refused(database: Database) {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use dbos::{Result, step, workflow};
+use dbos::{DBOS, Result, step, workflow};
 use dbos_testkit::board::{open, ran, reached, reached_times, runs_of, unique};
 use dbos_testkit::{App, CrashTest, Database, Fault, Proxy, behaviours};
+use serde_json::{Value, json};
 
 use crate::app::{ENDED, ONE, ONE_EACH, PLAIN, RUNNING, config, config_of_several, enqueue, row, text};
 
@@ -13,6 +14,7 @@ behaviours! { crashes:
     what_is_handed_back_goes_back_into_its_queue,
     a_workflow_in_a_queue_waits_for_its_code_and_holds_nobody_up,
     an_enqueued_workflow_ends_once_wherever_it_crashes within 120,
+    what_is_enqueued_by_name_is_one_child_wherever_it_crashes within 120,
     a_claim_whose_answer_is_lost_runs_once on postgres within 120,
 }
 
@@ -104,6 +106,29 @@ async fn an_enqueued_workflow_ends_once_wherever_it_crashes(database: Database) 
         );
         // The row, the claim, two steps, the outcome.
         assert!(crashes.writes >= 5, "{crashes}");
+    };
+    tokio::task::spawn_blocking(crash).await.unwrap();
+}
+
+#[workflow]
+async fn queues_by_name(name: String) -> Result<Value> {
+    DBOS::enqueue("queues_notes", &ONE, json!([name])).await?.result().await
+}
+
+async fn what_is_enqueued_by_name_is_one_child_wherever_it_crashes(database: Database) {
+    let backend = database.backend();
+    let crash = move || {
+        let crashes = CrashTest::on(backend).run(
+            async |_| queues_by_name("n".to_owned()).workflow_id("p").await,
+            async |database, result| {
+                assert_eq!(result.unwrap(), "n");
+                let children = "SELECT workflow_uuid FROM dbos.workflow_status WHERE parent_workflow_id = 'p'";
+                assert_eq!(database.query(children).await, [[text("p-1")]]);
+                assert_eq!(database.count("SELECT count(*) FROM dbos.operation_outputs").await, 4);
+            },
+        );
+        // The parent, the child's row with the parent's step, the claim, two steps, the outcome, the result, the outcome.
+        assert!(crashes.writes >= 8, "{crashes}");
     };
     tokio::task::spawn_blocking(crash).await.unwrap();
 }

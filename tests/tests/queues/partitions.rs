@@ -18,6 +18,7 @@ behaviours! { partitions:
     a_lower_priority_goes_first_in_its_partition_and_among_them,
     a_flooded_partition_holds_up_no_other,
     a_queue_with_limits_for_partitions_asks_for_a_key,
+    what_begins_again_waits_in_its_partition,
     what_a_dead_engine_took_goes_back_into_its_partition,
     a_partition_whose_code_is_gone_holds_up_no_other,
 }
@@ -156,6 +157,45 @@ async fn a_queue_with_limits_for_partitions_asks_for_a_key(database: Database) {
     assert!(refused.to_string().contains("the queue `customers` has limits for partitions"), "{refused}");
     assert!(matches!(empty, Err(Error::InvalidKey { .. })), "{empty:?}");
     assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_status").await, 0);
+}
+
+async fn what_begins_again_waits_in_its_partition(database: Database) {
+    let app = App::launch(config(&database)).await;
+    let gates = gates();
+    open(&gates["b"]);
+    put(&app, &CUSTOMERS, &["a-0", "b-0"], &gates).await;
+    reached(&gates["a"]).await;
+    assert_eq!(app.result::<Result<String>>("b-0").await.unwrap(), "b-0");
+
+    let again = app
+        .run(async {
+            let fork = |id: &str| DBOS::fork_workflow("b-0", 1).workflow_id(id).queue(&CUSTOMERS);
+            for (refused, reason) in [
+                (fork("f").await.map(drop), "the queue `customers` has limits for partitions; give the key of one"),
+                (fork("f").partition_key("").await.map(drop), "partition key is refused"),
+                (DBOS::fork_workflow("b-0", 1).partition_key("a").await.map(drop), "name the queue too"),
+                (DBOS::rewind_workflow("b-0", 1).queue(&CUSTOMERS).await, "give the key of one"),
+            ] {
+                let refused = refused.unwrap_err();
+                assert!(refused.to_string().contains(reason), "{refused}");
+            }
+            fork("f-a").partition_key("a").await.unwrap();
+            DBOS::rewind_workflow("b-0", 1).queue(&CUSTOMERS).partition_key("a").await.unwrap();
+            let many = DBOS::fork_workflows(["b-0"], 1).queue(&CUSTOMERS).partition_key("a").await.unwrap();
+            DBOS::cancel_workflow(many[0].new_workflow_id.as_deref().unwrap()).await.unwrap();
+            fork("f-c").partition_key("c").await.unwrap()
+        })
+        .await;
+
+    assert_eq!(app.result::<Result<String>>(&again).await.unwrap(), "f-c");
+    assert_eq!(ids(&database, "customers", "ENQUEUED").await, ["b-0", "f-a"]);
+    for (id, key) in [("f-c", "c"), ("f-a", "a"), ("b-0", "a")] {
+        assert_eq!(row(&database, "queue_partition_key", id).await, [text(key)]);
+    }
+    let cancelled = "SELECT queue_partition_key FROM dbos.workflow_status WHERE status = 'CANCELLED'";
+    assert_eq!(database.value(cancelled).await.as_deref(), Some("a"));
+    open(&gates["a"]);
+    database.until_count(ENDED, 4).await;
 }
 
 async fn what_a_dead_engine_took_goes_back_into_its_partition(database: Database) {

@@ -9,10 +9,20 @@ mod app;
 
 mod ticks;
 mod managed;
+mod updates;
+mod renamed;
 mod crashes;
 mod processes;
 mod terminal;
 
 fn main() -> ExitCode {
-    dbos_testkit::main(&[ticks::CASES, managed::CASES, crashes::CASES, processes::CASES, terminal::CASES])
+    dbos_testkit::main(&[
+        ticks::CASES,
+        managed::CASES,
+        updates::CASES,
+        renamed::CASES,
+        crashes::CASES,
+        processes::CASES,
+        terminal::CASES,
+    ])
 }

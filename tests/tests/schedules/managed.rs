@@ -18,7 +18,7 @@ behaviours! { managed:
 }
 
 #[dbos::queue]
-static NIGHT: Queue = Queue::new("night");
+pub(crate) static NIGHT: Queue = Queue::new("night");
 
 async fn a_schedule_is_created_once(database: Database) {
     let app = App::launch(config(&database)).await;
@@ -151,6 +151,7 @@ pub(crate) async fn looks_after() -> Result<usize> {
     DBOS::pause_schedule("s").await?;
     let id = DBOS::trigger_schedule("s").await?;
     let filled = DBOS::backfill_schedule("s", at("2017-06-01T00:00:00Z"), at("2020-06-01T00:00:00Z")).await?;
+    DBOS::update_schedule("s").cron("0 0 1 7 *").await?;
     DBOS::resume_schedule("s").await?;
     let known = DBOS::get_schedule("s").await?.is_some();
     let listed = DBOS::list_schedules(ScheduleFilter::new().name_prefix("s")).await?.len();
@@ -169,9 +170,9 @@ async fn in_a_workflow_each_is_a_step(database: Database) {
 
     assert_eq!(filled, 3);
     let steps: Vec<_> = database.query(STEPS).await.into_iter().flatten().flatten().collect();
-    let names = ["create", "pause", "trigger", "backfill", "resume", "get"].map(|name| format!("DBOS.{name}Schedule"));
-    assert_eq!(steps[..6], names);
-    assert_eq!(steps[6..], ["DBOS.listSchedules", "DBOS.deleteSchedule"]);
+    let names = ["create", "pause", "trigger", "backfill", "update", "resume", "get"];
+    assert_eq!(steps[..7], names.map(|name| format!("DBOS.{name}Schedule")));
+    assert_eq!(steps[7..], ["DBOS.listSchedules", "DBOS.deleteSchedule"]);
     database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'", 5).await;
 }
 

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::{NOT_DONE, print};
 use super::{patiently, table};
-use crate::management::{Manager, Outcome, Report, Verb};
+use crate::management::{Manager, ReportedOutcome, Verb, WorkflowReport};
 
 /// Does it to all of them, whatever becomes of each.
 pub(super) async fn all(manager: &Manager, verb: &Verb, workflows: Vec<String>, json: bool) -> ExitCode {
@@ -14,8 +14,8 @@ pub(super) async fn all(manager: &Manager, verb: &Verb, workflows: Vec<String>, 
     let mut reports = Vec::with_capacity(workflows.len());
     for workflow in workflows {
         let report = match patiently(verb.apply(manager, &workflow)).await {
-            Ok(change) => Report::changed(workflow, verb, change),
-            Err(error) => Report::failed(workflow, &error),
+            Ok(change) => WorkflowReport::changed(workflow, verb, change),
+            Err(error) => WorkflowReport::failed(workflow, &error),
         };
         if !json {
             bar.suspend(|| print(&line(&report)));
@@ -27,24 +27,24 @@ pub(super) async fn all(manager: &Manager, verb: &Verb, workflows: Vec<String>, 
     if json {
         print(&serde_json::to_string_pretty(&reports).expect("reports have text for keys"));
     }
-    let failed = reports.iter().any(|report| report.outcome == Outcome::Failed);
+    let failed = reports.iter().any(|report| report.outcome == ReportedOutcome::Failed);
     if failed { ExitCode::from(NOT_DONE) } else { ExitCode::SUCCESS }
 }
 
-fn line(report: &Report) -> String {
+fn line(report: &WorkflowReport) -> String {
     let what = match (report.outcome, report.status, &report.error) {
-        (Outcome::Cancelled, ..) => "cancelled".to_owned(),
-        (Outcome::Resumed, ..) => "resumed".to_owned(),
-        (Outcome::Forked, ..) => format!("forked as {}", report.new_workflow_id.as_deref().unwrap_or_default()),
-        (Outcome::Rewound, ..) => "rewound".to_owned(),
-        (Outcome::Deleted, ..) => "deleted".to_owned(),
-        (Outcome::Unchanged, Some(status), _) => format!("unchanged, it has ended as {status}"),
+        (ReportedOutcome::Cancelled, ..) => "cancelled".to_owned(),
+        (ReportedOutcome::Resumed, ..) => "resumed".to_owned(),
+        (ReportedOutcome::Forked, ..) => format!("forked as {}", report.new_workflow_id.as_deref().unwrap_or_default()),
+        (ReportedOutcome::Rewound, ..) => "rewound".to_owned(),
+        (ReportedOutcome::Deleted, ..) => "deleted".to_owned(),
+        (ReportedOutcome::Unchanged, Some(status), _) => format!("unchanged, it has ended as {status}"),
         (_, _, Some(error)) => format!("failed: {error}"),
         _ => "unchanged".to_owned(),
     };
     let along = match (report.descendants.len(), report.outcome) {
         (0, _) => String::new(),
-        (count, Outcome::Deleted) => format!(", and {count} of its descendants"),
+        (count, ReportedOutcome::Deleted) => format!(", and {count} of its descendants"),
         (count, _) => format!(", and {count} of its descendants cancelled"),
     };
     table::plain(&format!("{}: {what}{along}", report.workflow_id))

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::stats::StatsFlags;
 use crate::management::{Rerun, StartFrom};
 use crate::store::filter::WorkflowFilter;
+use crate::store::queues::Target;
 use crate::store::workflow_row::WorkflowStatus;
 use crate::{Status, clock};
 
@@ -148,6 +149,9 @@ pub(super) struct RerunFlags {
     /// In this queue
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
+    /// In this partition of the queue
+    #[arg(long, value_name = "KEY", requires = "queue")]
+    partition_key: Option<String>,
 }
 
 impl RerunFlags {
@@ -159,7 +163,8 @@ impl RerunFlags {
             Self { last_failure: true, .. } => StartFrom::LastFailure,
             _ => StartFrom::Beginning,
         };
-        Rerun { from, version: self.application_version, queue: self.queue }
+        let target = Target { queue: self.queue, partition_key: self.partition_key };
+        Rerun { from, version: self.application_version, target }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::history::Histories;
 use crate::management::{Forking, Manager, Reach, Scope, Verb};
 use crate::store::Store;
 use crate::store::filter::WorkflowFilter;
+use crate::store::queues::Target;
 use crate::{Error, Result};
 
 use flags::{Command, ListFlags, VerifyFlags};
@@ -100,7 +101,7 @@ async fn obey(manager: &Manager, application: &str, flags: WorkflowFlags) -> Res
             show(json, &cancelled, || table::cancelled(&cancelled));
         }
         Command::Resume { workflow_ids } => {
-            return Ok(change::all(manager, &Verb::Resume, workflow_ids, json).await);
+            return Ok(change::all(manager, &Verb::Resume(Target::default()), workflow_ids, json).await);
         }
         Command::Fork { workflow_ids, rerun, new_id } => {
             if new_id.is_some() && workflow_ids.len() > 1 {

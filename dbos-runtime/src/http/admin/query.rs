@@ -10,6 +10,7 @@ use crate::management::{Manager, Reach, Rerun, StartFrom};
 use crate::status::Status;
 use crate::store::aggregates::Grouping;
 use crate::store::filter::WorkflowFilter;
+use crate::store::queues::Target;
 
 /// The longest list.
 const MOST: u32 = 1000;
@@ -21,7 +22,8 @@ pub(super) fn reach(arguments: &mut Arguments) -> Result<Reach, HttpError> {
 }
 
 /// The arguments that say where a workflow begins again, and how.
-pub(super) const RERUN: [&str; 6] = ["step", "step_named", "last_step", "last_failure", "application_version", "queue"];
+pub(super) const RERUN: [&str; 7] =
+    ["step", "step_named", "last_step", "last_failure", "application_version", "queue", "partition_key"];
 
 pub(super) fn rerun(arguments: &mut Arguments) -> Result<Rerun, HttpError> {
     let from = [
@@ -34,7 +36,7 @@ pub(super) fn rerun(arguments: &mut Arguments) -> Result<Rerun, HttpError> {
     let rerun = Rerun {
         from: from.next().unwrap_or_default(),
         version: arguments.query("application_version")?,
-        queue: arguments.query("queue")?,
+        target: Target { queue: arguments.query("queue")?, partition_key: arguments.query("partition_key")? },
     };
     match from.next() {
         None => Ok(rerun),
