@@ -283,7 +283,7 @@ async fn a_header_that_is_an_argument_is_there_with_a_key_too(database: Database
     let url = serve(&app).await;
     let told = async |ask: Ask| {
         let answer = send(ask.header("user-agent", "curl").header("x-request-id", "r-2")).await;
-        answer.json::<Vec<Option<String>>>().into_iter().map(|value| value.unwrap_or_default()).collect::<Vec<_>>()
+        answer.json::<Vec<Option<String>>>().into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()
     };
 
     let here = told(Ask::new("POST", format!("{url}/http/agent"))).await;
