@@ -189,6 +189,9 @@ async fn a_body_is_told_field_by_field_and_as_a_form_where_it_can_be_one() {
     let form = &body("/login", "post")["content"]["application/x-www-form-urlencoded"]["schema"];
     assert_eq!(form["properties"]["remember"], json!({ "type": "boolean" }));
     assert_eq!(form["required"], json!(["user"]));
+    let text = "^[^\\u0000]*$";
+    assert_eq!(form["propertyNames"], json!({ "pattern": text }));
+    assert_eq!(form["additionalProperties"], json!({ "type": "string", "pattern": text }), "what nobody asked for");
 
     let whole = body("/things/{colour}", "put");
     assert_eq!(whole["content"]["application/json"]["schema"], json!({ "$ref": "#/components/schemas/ThingInput" }));

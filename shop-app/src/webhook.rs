@@ -11,11 +11,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::settings::text;
+
 /// The header that carries the signatures.
 pub const SIGNATURE_HEADER: &str = "payment-signature";
 
 /// The secret of two programs that were told none. It keeps nobody out who has read this line, and is for trying out.
-pub const TUTORIAL_SECRET: &str = "tutorial";
+const TUTORIAL_SECRET: &str = "tutorial";
 
 /// How far the sender's clock may be from the receiver's, either way. What was overheard is of no use after that.
 pub const TOLERANCE: Duration = Duration::from_secs(300);
@@ -39,6 +41,17 @@ pub enum Forged {
 }
 
 impl Secrets {
+    /// The secrets in the variable `name` of the environment, with commas between; without it, the one of the tutorial.
+    ///
+    /// # Errors
+    ///
+    /// If it names none.
+    pub fn of_variable(name: &str) -> dbos::Result<Self> {
+        Self::listed(&text(name, TUTORIAL_SECRET)).ok_or_else(|| {
+            dbos::Error::Configuration(format!("{name} names no secret; webhooks could be neither signed nor believed"))
+        })
+    }
+
     /// The secrets in this text, with commas between. `None` if there is none.
     pub fn listed(text: &str) -> Option<Self> {
         let secrets: Vec<_> =

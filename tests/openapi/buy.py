@@ -8,7 +8,14 @@ from widget_store import Client
 from widget_store.api.routes import checkout, order, payment_webhook, product
 from widget_store.models import HttpError, Order, PaymentStatus, Product
 
-KEY = "bought-by-a-generated-client"
+KEY = "bought-by-a-client-in-python"
+
+
+def mistakes(client: Client) -> None:
+    """Never called: mypy must see each of these, and complains if it does not."""
+    order.sync("one", client=client)  # type: ignore[arg-type]
+    payment_webhook.sync(KEY, "lost", client=client)  # type: ignore[arg-type]
+
 
 with Client(base_url=sys.argv[2]) as client:
     before = product.sync(client=client)
@@ -31,4 +38,4 @@ with Client(base_url=sys.argv[2]) as client:
     unknown = order.sync(2_000_000_000, client=client)
     assert isinstance(unknown, HttpError) and unknown.status == 404, unknown
 
-print(f"a generated client bought a widget: order {number}")
+print(f"a client in Python, checked by mypy, bought a widget: order {number}")

@@ -99,6 +99,13 @@ impl Kind {
 fn form(body: &[u8]) -> Result<Query, HttpError> {
     let badly_encoded = || HttpError::new(400, "the form is not well encoded");
     let text = std::str::from_utf8(body).map_err(|_| badly_encoded())?;
+    // As `curl -d` sends it; no form begins like this, because there `{` is escaped.
+    if text.trim_start().starts_with('{') {
+        return Err(HttpError::new(
+            400,
+            "the body looks like JSON and says that it is a form; send `Content-Type: application/json`",
+        ));
+    }
     Query::parse(text).map_err(|_| badly_encoded())
 }
 

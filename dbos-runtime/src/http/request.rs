@@ -164,6 +164,9 @@ pub fn request_id() -> Option<String> {
 }
 
 /// The value of a header of the current request; `None` outside a request, or if it is not text.
+///
+/// A workflow is outside, and so is a step or transaction behind a route once an idempotency key makes it a workflow:
+/// after a crash another process may run it. What it needs of the request is an argument, `#[header]`, which is recorded.
 #[must_use]
 pub fn header(name: &str) -> Option<String> {
     CURRENT.try_with(|current| current.headers.get(name)?.to_str().ok().map(str::to_owned)).ok().flatten()

@@ -41,7 +41,6 @@ fn is_transient_sqlstate(code: &str) -> bool {
 fn is_transient_sqlite(extended_code: u32) -> bool {
     const LOCKED: u32 = 6;
     const OUT_OF_MEMORY: u32 = 7;
-    const IO_ERROR: u32 = 10;
     const PROTOCOL: u32 = 15;
     matches!(
         extended_code & 0xff,
@@ -49,7 +48,7 @@ fn is_transient_sqlite(extended_code: u32) -> bool {
             | LOCKED
             | OUT_OF_MEMORY
             | sqlite::READ_ONLY
-            | IO_ERROR
+            | sqlite::IO_ERROR
             | sqlite::FULL
             | sqlite::CANNOT_OPEN
             | PROTOCOL
@@ -109,6 +108,9 @@ pub(crate) fn reason(error: &sqlx::Error) -> &'static str {
             None => "the database does not answer",
         },
         _ if is_sqlite(error, sqlite::FULL) || is_sqlstate(error, DISK_FULL) => "the disk of the database is full",
+        _ if is_sqlite(error, sqlite::IO_ERROR) || is_sqlstate(error, IO_ERROR) => {
+            "the disk of the database does not work"
+        }
         _ if is_refused_write(error) => "the database takes no writes: it is read-only",
         _ if is_damage(error) => "the file of the database is damaged",
         _ => "the database refuses what is asked of it; the log says why",
@@ -117,11 +119,13 @@ pub(crate) fn reason(error: &sqlx::Error) -> &'static str {
 
 const READ_ONLY_SQL_TRANSACTION: &str = "25006";
 const DISK_FULL: &str = "53100";
+const IO_ERROR: &str = "58030";
 
 /// Primary result codes.
 mod sqlite {
     pub(super) const BUSY: u32 = 5;
     pub(super) const READ_ONLY: u32 = 8;
+    pub(super) const IO_ERROR: u32 = 10;
     pub(super) const CORRUPT: u32 = 11;
     pub(super) const FULL: u32 = 13;
     pub(super) const CANNOT_OPEN: u32 = 14;

@@ -93,7 +93,7 @@ async fn until_told(branch: &Branch) {
     }
 }
 
-fn assert_never_restarted(shop: &Process) {
+pub(crate) fn assert_never_restarted(shop: &Process) {
     assert_eq!(shop.status(), None, "{:#?}", shop.lines());
     assert!(!shop.lines().iter().any(|line| line.contains("panicked")), "{:#?}", shop.lines());
 }

@@ -17,6 +17,7 @@ mod clocks;
 mod chance;
 mod commits;
 mod crowd;
+mod failing_flushes;
 mod full_disk;
 mod grid;
 mod paths;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         storm::CASES,
         terminations::CASES,
         full_disk::CASES,
+        failing_flushes::CASES,
         clocks::CASES,
         two_processes::CASES,
     ])

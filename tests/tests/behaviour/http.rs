@@ -22,6 +22,7 @@ behaviours! { http:
     a_route_that_is_a_workflow_runs_once_for_a_key,
     a_transaction_behind_a_route_runs_once_for_a_key,
     a_step_behind_a_route_goes_on_after_a_crash,
+    a_header_that_is_an_argument_is_there_with_a_key_too,
     a_handlers_key_goes_to_the_first_workflow_it_starts,
     an_unusable_key_is_refused_before_anything_happens,
     a_trace_goes_on_in_the_workflow_and_after_a_crash,
@@ -263,6 +264,35 @@ async fn a_step_behind_a_route_goes_on_after_a_crash(database: Database) {
     assert_eq!((answer.status, answer.body), (200, format!("{name} ann [0, 255]")));
     assert_eq!(runs_of(&name), 2);
     assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS'").await, 1);
+}
+
+#[post_api("/http/agent")]
+#[step]
+async fn agent(#[header] user_agent: Option<String>) -> Result<Vec<Option<String>>> {
+    Ok(vec![user_agent, http::header("user-agent"), http::request_id()])
+}
+
+#[post_api("/http/agent/kept")]
+#[workflow]
+async fn kept_agent(#[header] user_agent: Option<String>) -> Result<Vec<Option<String>>> {
+    Ok(vec![user_agent, http::header("user-agent"), http::request_id()])
+}
+
+async fn a_header_that_is_an_argument_is_there_with_a_key_too(database: Database) {
+    let app = App::launch(config(&database)).await;
+    let url = serve(&app).await;
+    let told = async |ask: Ask| {
+        let answer = send(ask.header("user-agent", "curl").header("x-request-id", "r-2")).await;
+        answer.json::<Vec<Option<String>>>().into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()
+    };
+
+    let here = told(Ask::new("POST", format!("{url}/http/agent"))).await;
+    let with_a_key = told(keyed(&format!("{url}/http/agent"), "a-1")).await;
+    let in_a_workflow = told(Ask::new("POST", format!("{url}/http/agent/kept"))).await;
+
+    assert_eq!(here, ["curl", "curl", "r-2"]);
+    assert_eq!(with_a_key, ["curl", "", ""], "it could be another process, after a crash, that runs it");
+    assert_eq!(in_a_workflow, ["curl", "", ""]);
 }
 
 #[post_api("/http/two/:name")]

@@ -21,6 +21,7 @@ mod cancelled;
 mod containers;
 mod dropped;
 mod durability;
+mod failing_flushes;
 mod first_launch;
 mod health;
 mod lease;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         health::CASES,
         lease::CASES,
         durability::CASES,
+        failing_flushes::CASES,
         new_code::CASES,
         secrets::CASES,
     ])

@@ -201,7 +201,7 @@ impl Writer {
         (schema, is_required)
     }
 
-    /// The same as a form, if each field can be written as text.
+    /// The same as a form, if each field can be written as text. What nobody asked for is text too.
     fn as_form(&self, schema: &Value) -> Option<Value> {
         let schema = self.resolved(schema);
         let mut form = schema.clone();
@@ -219,6 +219,9 @@ impl Writer {
                 fields.insert("pattern".to_owned(), json!(IN_QUERY));
             }
         }
+        let fields = form.as_object_mut()?;
+        fields.insert("propertyNames".to_owned(), json!({ "pattern": IN_QUERY }));
+        fields.entry("additionalProperties").or_insert(json!({ "type": "string", "pattern": IN_QUERY }));
         Some(form)
     }
 

@@ -192,6 +192,8 @@ fn form(path: &str, body: &str) -> String {
     post(path, body).replace("application/json", "application/x-www-form-urlencoded; charset=utf-8")
 }
 
+const JSON_AS_FORM: &str = "the body looks like JSON and says that it is a form; send `Content-Type: application/json`";
+
 #[tokio::test]
 async fn a_form_gives_fields_as_json_does() {
     let server = TestServer::start(ORIGINS).await;
@@ -208,6 +210,8 @@ async fn a_form_gives_fields_as_json_does() {
         ),
         ("/fields?page=1", "item=%zz", Err("the form is not well encoded")),
         ("/fields?page=1", "item=%00", Err("the form is not well encoded")),
+        ("/fields?page=1", r#"{"item":"a"}"#, Err(JSON_AS_FORM)),
+        ("/whole", r#"{"item":"nut","count":2}"#, Err(JSON_AS_FORM)),
         ("/whole", "item=nut&count=2", Ok("nut 2 None")),
         ("/whole", "item=nut&count=2&note=x", Ok(r#"nut 2 Some("x")"#)),
         ("/whole", "item=nut&count=2&count=3", Err("argument `count` is given more than once")),

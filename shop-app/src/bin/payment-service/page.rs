@@ -24,7 +24,10 @@ async fn payment_page(session_id: String) -> Result<Response, HttpError> {
     let items = Sessions::items(&session_id).await?;
     let headers = [
         // Nothing runs here, nothing comes from elsewhere, and no other site may frame the buttons.
-        ("content-security-policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+        ),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-store"),
@@ -69,6 +72,7 @@ fn page(session: &Session, items: &[PaymentItem]) -> String {
 <meta charset=\"utf-8\">
 <meta name=\"viewport\" content=\"width=device-width\">
 <title>Plaid Payments</title>
+<style>{STYLE}</style>
 <h1>Plaid Payments</h1>
 <table>
 <tr><th scope=\"col\">Item</th><th scope=\"col\">Quantity</th><th scope=\"col\">Price</th></tr>
@@ -78,6 +82,18 @@ fn page(session: &Session, items: &[PaymentItem]) -> String {
 "
     )
 }
+
+/// It fits a phone, by day and by night.
+const STYLE: &str = "
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
+body { max-width: 26rem; margin: 8vh auto; padding: 0 1rem }
+table { width: 100%; border-collapse: collapse }
+th, td { padding: .5rem .5rem .5rem 0; border-bottom: 1px solid #8886; text-align: start; overflow-wrap: anywhere }
+:is(th, td):last-child { padding-inline-end: 0; text-align: end; white-space: nowrap }
+form { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.5rem }
+button { flex: 1; min-height: 3rem; border: 1px solid #888; border-radius: .5rem; font: inherit; white-space: nowrap }
+button[name=submit] { border-color: #4f46e5; background: #4f46e5; color: #fff }
+";
 
 const BUTTONS: &str = "<form method=\"post\">
 <button name=\"submit\" value=\"submit\">Submit Payment</button>

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use dbos::{Error, Result};
+use dbos::Result;
 use shop_app::settings::{milliseconds, text};
-use shop_app::webhook::{Secrets, TUTORIAL_SECRET};
+use shop_app::webhook::Secrets;
 
 const SECRETS: &str = "SHOP_GUIDE_WEBHOOK_SECRETS";
 
@@ -29,16 +29,11 @@ pub(crate) fn payment_timeout() -> Duration {
 
 /// What the payment service signs its webhooks with: `SHOP_GUIDE_WEBHOOK_SECRETS`, with commas between.
 pub(crate) fn secrets() -> &'static Secrets {
-    static KNOWN: LazyLock<Secrets> = LazyLock::new(|| read_secrets().expect("checked at start"));
+    static KNOWN: LazyLock<Secrets> = LazyLock::new(|| Secrets::of_variable(SECRETS).expect("checked at start"));
     &KNOWN
 }
 
 /// Refuses to start with settings that cannot work.
 pub(crate) fn check() -> Result<()> {
-    read_secrets().map(drop)
-}
-
-fn read_secrets() -> Result<Secrets> {
-    Secrets::listed(&text(SECRETS, TUTORIAL_SECRET))
-        .ok_or_else(|| Error::Configuration(format!("{SECRETS} names no secret; no webhook could be believed")))
+    Secrets::of_variable(SECRETS).map(drop)
 }
