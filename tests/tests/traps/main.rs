@@ -39,6 +39,7 @@ mod terminal;
 mod two_processes;
 mod unknown_commit;
 mod user_errors;
+mod waiting;
 
 fn main() -> ExitCode {
     dbos_testkit::main(&[
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         containers::CASES,
         many_processes::CASES,
         first_launch::CASES,
+        waiting::CASES,
         stopped::CASES,
         terminal::CASES,
         health::CASES,

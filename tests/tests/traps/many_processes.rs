@@ -109,7 +109,7 @@ async fn what_is_started_while_a_launch_recovers_runs_once(database: Database) {
 }
 
 /// What a process has in memory, in kB, and how many files it has open.
-fn size(process: &Process) -> (u64, usize) {
+pub(crate) fn size(process: &Process) -> (u64, usize) {
     let of = |name: &str| format!("/proc/{}/{name}", process.id());
     let status = std::fs::read_to_string(of("status")).unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("every process has one");
