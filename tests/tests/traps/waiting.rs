@@ -18,6 +18,7 @@ behaviours! { waiting:
 const WAITING: &str = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING'";
 const TIMERS: &str = "SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.sleep'";
 const ENDED: &str = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS' AND name LIKE '%asleep%'";
+const TAKEN_OVER: &str = "SELECT count(*) FROM dbos.workflow_status WHERE recovery_attempts = 2";
 /// What a process may have grown by, in kB, however few wait.
 const SLACK: u64 = 50_000;
 
@@ -64,20 +65,30 @@ async fn take_no_room(database: &Database, wait: &str, bytes: u64) {
     let count = how_many();
     let most = before + SLACK + u64::try_from(count).unwrap() * bytes / 1024;
     let first = launch(database, wait, count);
-    first.wait_for_line("all are started").await;
-    database.until_count(TIMERS, count).await;
+    all_wait(database, &first, count).await;
     let waiting = settled(&first).await;
     report(database, wait, "waiting", count, before, waiting);
     first.kill().await;
 
     let second = launch(database, wait, 0);
     println!("after kill -9: {}", second.wait_for_line("a fresh one ended").await);
+    while database.count(TAKEN_OVER).await < count {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let (after, descriptors) = (settled(&second).await, size(&second).1);
     report(database, wait, "after kill -9", count, before, after);
 
     assert_eq!(database.count(WAITING).await, count);
     assert!(waiting <= most && after <= most, "{waiting} kB and {after} kB, and {most} kB are allowed");
     assert!(descriptors < 60, "{descriptors} open files");
+}
+
+/// However long it takes until the last has begun to wait.
+async fn all_wait(database: &Database, process: &Process, count: i64) {
+    process.wait_for_line("launched").await;
+    while database.count(TIMERS).await < count {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn report(database: &Database, wait: &str, when: &str, count: i64, before: u64, now: u64) {
@@ -91,16 +102,18 @@ fn report(database: &Database, wait: &str, when: &str, count: i64, before: u64, 
 async fn those_due_at_the_same_time_end_once_and_hold_nobody_up(database: Database) {
     let count = how_many();
     // All of them are asleep before the first is due.
-    let seconds = 3 + count / 2_000;
+    let seconds = 3 + count / 1_000;
     let process = program(&database, &seconds.to_string(), count).env("BUSY", "1").start();
-    process.wait_for_line("all are started").await;
-    let asleep = settled(&process).await;
+    all_wait(&database, &process, count).await;
+    let asleep = size(&process).0;
     while database.count(ENDED).await == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     let so_far = process.lines().len();
-    database.until_count(ENDED, count).await;
+    while database.count(ENDED).await < count {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let slowest = slowest(&process.lines()[so_far..]);
 
     let attempts = "SELECT count(*) FROM dbos.workflow_status WHERE recovery_attempts > 1";
