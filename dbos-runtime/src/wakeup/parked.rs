@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::fact::Fact;
 
 /// What a workflow waits for, when it waits for nothing else.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Wait {
     /// The instant at which it goes on in any case.
     pub(crate) until_ms: Option<i64>,

@@ -51,10 +51,10 @@ impl Rest<'_> {
         let Some(wait) = self.wait().filter(|wait| self.is_long(wait)) else { return Poll::Pending };
         // News is kept from here on; what came before makes the body go on now.
         let parked = self.run.executor.wakeups.parked();
-        parked.enter(&self.run.workflow, &self.run.owner, &self.with_deadline(wait));
+        parked.enter(&self.run.workflow, &self.run.owner, &self.with_deadline(wait.clone()));
         let again = poll_fn(|task| self.waker.poll(body.as_mut(), task));
         match pin!(unconstrained(again)).poll(task) {
-            Poll::Pending if self.wait().is_some() => Poll::Ready(End::Parked),
+            Poll::Pending if self.wait() == Some(wait) => Poll::Ready(End::Parked),
             polled => {
                 parked.forget(&self.run.workflow);
                 polled
