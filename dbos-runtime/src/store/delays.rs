@@ -15,7 +15,7 @@ impl Store {
             "SELECT min(delay_until_epoch_ms) AS due
                FROM dbos.workflow_status
               WHERE status = 'DELAYED'
-                AND application_name = $1",
+                AND (application_name = $1 OR application_name IS NULL)",
         )
         .bind(application);
         let rows = self.insist("look for delayed workflows", Access::Read, &statement).await?;
@@ -35,7 +35,7 @@ impl Store {
                        FROM dbos.workflow_status AS candidate
                       WHERE candidate.status = 'DELAYED'
                         AND candidate.delay_until_epoch_ms <= $2
-                        AND candidate.application_name = $1
+                        AND (candidate.application_name = $1 OR candidate.application_name IS NULL)
                       ORDER BY candidate.delay_until_epoch_ms
                       LIMIT $3
                         FOR NO KEY UPDATE OF candidate SKIP LOCKED)

@@ -21,6 +21,51 @@ macro_rules! same_code {
     };
 }
 
+/// Joins the code of this program, of the application `$application` in the parameter `$version`, that may run the workflow
+/// `$row` out of a queue: its hash is that of the code that the workflow was put there under. Whoever puts it there without
+/// a version, as other DBOS libraries do, leaves it to the latest version that has the workflow, and whoever names no
+/// application to all that serve the queue.
+macro_rules! may_run {
+    ($row:literal, $application:literal, $version:literal) => {
+        concat!(
+            "JOIN dbos_rust.version_workflows AS mine
+               ON mine.version = ",
+            $version,
+            " AND mine.name = ",
+            $row,
+            ".name AND (",
+            $row,
+            ".application_name = ",
+            $application,
+            " OR ",
+            $row,
+            ".application_name IS NULL)
+              AND (EXISTS (SELECT 1
+                             FROM dbos_rust.version_workflows AS theirs
+                            WHERE theirs.version = ",
+            $row,
+            ".application_version AND theirs.name = ",
+            $row,
+            ".name AND theirs.hash = mine.hash)
+                   OR (",
+            $row,
+            ".application_version IS NULL
+                       AND mine.version = (SELECT latest.version_name
+                                             FROM dbos.application_versions AS latest
+                                            WHERE latest.application_name = ",
+            $application,
+            "                                 AND EXISTS (SELECT 1
+                                                            FROM dbos_rust.version_workflows AS has
+                                                           WHERE has.version = latest.version_name
+                                                             AND has.name = ",
+            $row,
+            ".name)
+                                            ORDER BY latest.version_timestamp DESC, latest.version_name
+                                            LIMIT 1)))"
+        )
+    };
+}
+
 /// Counts an attempt. No number in a row can overflow: an error here would keep all others waiting.
 macro_rules! one_attempt_more {
     () => {
@@ -29,13 +74,15 @@ macro_rules! one_attempt_more {
     };
 }
 
-/// What becomes of a row that leaves the queue `$7`: the executor `$1` runs it under the token `$4`, at `$5`. A workflow
+/// What becomes of a row that leaves the queue `$7`: the executor `$1` of the application `$2` runs it with its version `$3`,
+/// unless it has one already, under the token `$4`, at `$5`. A workflow
 /// with a timeout has all of it from then, unless it inherited a deadline that is earlier. One that gave up its place while
 /// it waited was started before.
 macro_rules! leaves_its_queue {
     () => {
         concat!(
-            "status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5,
+            "status = 'PENDING', owner_xid = $4, executor_id = $1, updated_at = $5, application_name = $2,
+             application_version = COALESCE(application_version, $3),
              started_at_epoch_ms = COALESCE(started_at_epoch_ms, $5),
              rate_limited = EXISTS (SELECT 1
                                       FROM dbos.queues
@@ -85,13 +132,12 @@ macro_rules! is_waiting {
             "paused.name IS NULL
              AND EXISTS (SELECT 1
                            FROM dbos.workflow_status AS candidate ",
-            $crate::store::fragments::same_code!("candidate", "$2"),
+            $crate::store::fragments::may_run!("candidate", "$1", "$2"),
             " WHERE candidate.queue_name = queue.name
                 AND candidate.status = 'ENQUEUED'
-                AND candidate.status IN ('ENQUEUED', 'PENDING')
-                AND candidate.application_name = $1) AS is_waiting"
+                AND candidate.status IN ('ENQUEUED', 'PENDING')) AS is_waiting"
         )
     };
 }
 
-pub(super) use {claimed_columns, is_waiting, leaves_its_queue, limit_columns, one_attempt_more, same_code};
+pub(super) use {claimed_columns, is_waiting, leaves_its_queue, limit_columns, may_run, one_attempt_more, same_code};

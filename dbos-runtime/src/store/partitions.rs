@@ -1,7 +1,7 @@
 //! Taking workflows out of a queue whose partitions have limits of their own.
 
 use super::connection::Connection;
-use super::fragments::{claimed_columns, leaves_its_queue, same_code};
+use super::fragments::{claimed_columns, leaves_its_queue, may_run};
 use super::queues::{Claim, period_ms};
 use super::sql::Statement;
 use super::{Store, within};
@@ -60,13 +60,12 @@ impl Claim<'_> {
                SELECT room.partition_key, 1, room.everywhere, room.here, room.starts,
                       (SELECT head.workflow_uuid
                          FROM dbos.workflow_status AS head ",
-            same_code!("head", "$3"),
+            may_run!("head", "$2", "$3"),
             "
                         WHERE head.queue_name = $7
                           AND head.status = 'ENQUEUED'
                           AND head.status IN ('ENQUEUED', 'PENDING')
                           AND head.queue_partition_key = room.partition_key
-                          AND head.application_name = $2
                         ORDER BY head.priority, head.created_at, head.workflow_uuid
                         LIMIT 1)
                  FROM room
@@ -77,13 +76,12 @@ impl Claim<'_> {
                SELECT line.partition_key, line.place + 1, line.everywhere, line.here, line.starts,
                       (SELECT behind.workflow_uuid
                          FROM dbos.workflow_status AS behind ",
-            same_code!("behind", "$3"),
+            may_run!("behind", "$2", "$3"),
             "
                         WHERE behind.queue_name = $7
                           AND behind.status = 'ENQUEUED'
                           AND behind.status IN ('ENQUEUED', 'PENDING')
                           AND behind.queue_partition_key = line.partition_key
-                          AND behind.application_name = $2
                           AND (behind.priority, behind.created_at, behind.workflow_uuid)
                               > (ahead.priority, ahead.created_at, ahead.workflow_uuid)
                         ORDER BY behind.priority, behind.created_at, behind.workflow_uuid

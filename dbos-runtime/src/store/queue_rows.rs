@@ -233,7 +233,7 @@ impl Store {
                     EXISTS (SELECT 1
                               FROM dbos.workflow_status
                              WHERE status = 'DELAYED'
-                               AND application_name = $1) AS anything_delayed
+                               AND (application_name = $1 OR application_name IS NULL)) AS anything_delayed
                FROM (SELECT name, concurrency, worker_concurrency, rate_limit_max, rate_limit_period_sec,
                             partition_concurrency, partition_worker_concurrency, partition_rate_limit_max,
                             partition_rate_limit_period_sec

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::Store;
 use super::backend::{Access, Dialect};
 use super::connection::{Connection, Isolation};
-use super::fragments::{claimed_columns, leaves_its_queue, same_code};
+use super::fragments::{claimed_columns, leaves_its_queue, may_run};
 use super::sql::{Row, Statement};
 use super::within;
 use super::workflow_row::WorkflowStatus;
@@ -57,12 +57,11 @@ impl Store {
         let statement = Statement::new(concat!(
             "SELECT 1 AS found
                FROM dbos.workflow_status AS candidate ",
-            same_code!("candidate", "$2"),
+            may_run!("candidate", "$1", "$2"),
             "
               WHERE candidate.queue_name = $3
                 AND candidate.status = 'ENQUEUED'
                 AND candidate.status IN ('ENQUEUED', 'PENDING')
-                AND candidate.application_name = $1
               LIMIT 1"
         ))
         .bind(&claimant.application)
@@ -316,12 +315,11 @@ impl Claim<'_> {
                 AND workflow_uuid IN
                     (SELECT candidate.workflow_uuid
                        FROM dbos.workflow_status AS candidate ",
-            same_code!("candidate", "$3"),
+            may_run!("candidate", "$2", "$3"),
             "
                       WHERE candidate.queue_name = $7
                         AND candidate.status = 'ENQUEUED'
                         AND candidate.status IN ('ENQUEUED', 'PENDING')
-                        AND candidate.application_name = $2
                       ORDER BY candidate.priority, candidate.created_at
                       LIMIT $6
                         FOR NO KEY UPDATE OF candidate SKIP LOCKED)

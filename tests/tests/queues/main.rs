@@ -26,6 +26,7 @@ mod resumed;
 #[path = "../search/mod.rs"]
 mod search;
 mod transactions;
+mod unclaimed;
 
 fn main() -> ExitCode {
     dbos_testkit::main(&[
@@ -46,5 +47,6 @@ fn main() -> ExitCode {
         processes::CASES,
         debounce::CASES,
         cancelling::CASES,
+        unclaimed::CASES,
     ])
 }
