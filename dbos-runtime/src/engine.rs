@@ -97,7 +97,7 @@ impl Engine {
             transaction_deadline: config.transaction_deadline,
         });
         for queue in executor.catalog.queues() {
-            executor.queues.note(queue.name(), queue.limits());
+            executor.queues.note(queue.name(), queue.limits(), executor.queues.about_to_look());
         }
         report_stranded(&executor).await?;
         let engine = Self::start_services(executor, config, identity)?;

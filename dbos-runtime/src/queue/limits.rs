@@ -121,26 +121,69 @@ impl QueueLimits {
 
 /// The queues of the application, as this process saw them last.
 #[derive(Debug, Default)]
-pub(crate) struct KnownQueues(Mutex<BTreeMap<String, QueueLimits>>);
+pub(crate) struct KnownQueues(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    limits: BTreeMap<String, QueueLimits>,
+    changes: u64,
+}
+
+/// How often this process had changed a queue when it began to look: what it then saw may be older than the last change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Since(u64);
 
 impl KnownQueues {
-    pub(crate) fn note(&self, queue: &str, limits: QueueLimits) {
-        self.lock().insert(queue.to_owned(), limits);
+    /// Before a look at the database.
+    pub(crate) fn about_to_look(&self) -> Since {
+        Since(self.lock().changes)
     }
 
+    pub(crate) fn note(&self, queue: &str, limits: QueueLimits, since: Since) {
+        let mut known = self.lock();
+        if since == Since(known.changes) {
+            known.limits.insert(queue.to_owned(), limits);
+        }
+    }
+
+    /// It was changed: whoever wants to know its limits has to look.
     pub(crate) fn forget(&self, queue: &str) {
-        self.lock().remove(queue);
+        let mut known = self.lock();
+        known.limits.remove(queue);
+        known.changes += 1;
     }
 
-    pub(crate) fn replace(&self, queues: impl IntoIterator<Item = (String, QueueLimits)>) {
-        *self.lock() = queues.into_iter().collect();
+    pub(crate) fn replace(&self, queues: impl IntoIterator<Item = (String, QueueLimits)>, since: Since) {
+        let mut known = self.lock();
+        if since == Since(known.changes) {
+            known.limits = queues.into_iter().collect();
+        }
     }
 
     pub(crate) fn limits(&self, queue: &str) -> Option<QueueLimits> {
-        self.lock().get(queue).copied()
+        self.lock().limits.get(queue).copied()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, QueueLimits>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().expect("no panic while held")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_before_a_change_does_not_count_after_it() {
+        let known = KnownQueues::default();
+        let before = known.about_to_look();
+        known.forget("q");
+        known.note("q", QueueLimits::NONE, before);
+        assert_eq!(known.limits("q"), None);
+        known.replace([("q".to_owned(), QueueLimits::NONE)], before);
+        assert_eq!(known.limits("q"), None);
+
+        known.note("q", QueueLimits::NONE, known.about_to_look());
+        assert_eq!(known.limits("q"), Some(QueueLimits::NONE));
     }
 }

@@ -48,6 +48,7 @@ struct Served {
 
 impl Served {
     async fn look(&mut self, executor: &Arc<Executor>) -> Result<()> {
+        let since = executor.queues.about_to_look();
         let now = executor.store.queues_now(&executor.claimant()).await?;
         for (queue, reason) in &now.unreadable {
             self.complain(format!("the queue `{queue}` is not served: {reason}"));
@@ -57,7 +58,7 @@ impl Served {
                 self.complain(format!("this process is to serve the queue `{queue}`, and there is none of that name"));
             }
         }
-        executor.queues.replace(now.queues.iter().map(|queue| (queue.name.clone(), queue.limits)));
+        executor.queues.replace(now.queues.iter().map(|queue| (queue.name.clone(), queue.limits)), since);
         self.serve_all(executor, now.names().filter(|queue| serves(&self.listened, queue)).cloned().collect());
         for queue in now.queues.into_iter().filter(|queue| queue.is_waiting) {
             executor.wakeups.wake(&Fact::Enqueued { queue: queue.name });
@@ -124,8 +125,9 @@ async fn serve(executor: Arc<Executor>, queue: String) {
 /// allows more.
 async fn run_once(executor: &Arc<Executor>, queue: &str) -> Result<Option<i64>> {
     loop {
+        let since = executor.queues.about_to_look();
         let Some(now) = executor.store.queue_now(queue, &executor.claimant()).await? else { return Ok(None) };
-        executor.queues.note(queue, now.limits);
+        executor.queues.note(queue, now.limits, since);
         let worker = now.limits.whole.worker_concurrency;
         let most = worker.map_or(CLAIM, |most| executor.room_for(queue, most).min(CLAIM));
         if most == 0 || !now.is_waiting {

@@ -68,6 +68,7 @@ fn on_postgres(batch: &[Ended]) -> Statement {
                   updated_at = mine.now_ms,
                   completed_at = mine.now_ms,
                   deduplication_id = NULL,
+                  serialization = 'portable_json',
                   owner_xid = NULL
              FROM mine
             WHERE workflow.workflow_uuid = mine.workflow_uuid
@@ -95,7 +96,8 @@ fn on_postgres(batch: &[Ended]) -> Statement {
 fn status_update(item: &Ended) -> Statement {
     Statement::new(
         "UPDATE dbos.workflow_status
-            SET status = $3, updated_at = $4, completed_at = $4, deduplication_id = NULL, owner_xid = NULL
+            SET status = $3, updated_at = $4, completed_at = $4, deduplication_id = NULL, owner_xid = NULL,
+                serialization = 'portable_json'
           WHERE workflow_uuid = $1
             AND owner_xid = $2
             AND status = 'PENDING'

@@ -48,10 +48,11 @@ async fn reads(store: &Store, statement: Statement) -> Vec<String> {
 
 /// Either an index that has nothing but what waits and what runs, or one row by its id, or what is small.
 fn is_quick(line: &str) -> bool {
-    let is_of_workflows = !["me", "theirs", "mine", "paused", "queues", "executors", "line", "waiting", "running"]
-        .iter()
-        .chain(&["recent", "room", "version_workflows", "input", "CONSTANT"])
-        .any(|small| line.split(' ').nth(1).is_some_and(|table| table.ends_with(small)));
+    let is_of_workflows =
+        !["me", "theirs", "mine", "latest", "has", "paused", "queues", "executors", "line", "waiting", "running"]
+            .iter()
+            .chain(&["recent", "room", "version_workflows", "input", "CONSTANT"])
+            .any(|small| line.split(' ').nth(1).is_some_and(|table| table.ends_with(small)));
     !is_of_workflows || QUEUE_INDEXES.iter().any(|index| line.contains(index)) || line.contains("(workflow_uuid=?)")
 }
 

@@ -82,9 +82,10 @@ async fn limits_of(executor: &Executor, queue: &str) -> Result<QueueLimits> {
     }
     // A row that a hand has deleted or spoilt is as it was declared after the next launch.
     let declared = executor.catalog.declared_limits(queue);
+    let since = executor.queues.about_to_look();
     match executor.store.queue_now(queue, &executor.claimant()).await {
         Ok(Some(now)) => {
-            executor.queues.note(queue, now.limits);
+            executor.queues.note(queue, now.limits, since);
             Ok(now.limits)
         }
         Ok(None) => declared.ok_or_else(|| Error::NonExistentQueue { queue: queue.to_owned() }),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbos::Config;
+use dbos::{Config, DBOS};
 use dbos_testkit::board::{open, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
 
@@ -13,6 +13,7 @@ behaviours! { unclaimed:
     what_has_no_version_is_left_to_the_latest,
     what_is_delayed_and_nobodys_is_run_when_it_is_due,
     what_no_program_has_stays,
+    arguments_in_a_foreign_format_end_it_readably,
 }
 
 fn polling(database: &Database) -> Config {
@@ -106,4 +107,27 @@ async fn what_no_program_has_stays(database: Database) {
     assert_eq!(ids(&database, "plain", "ENQUEUED").await, ["x"]);
     let nobodys = "SELECT count(*) FROM dbos.workflow_status WHERE application_name IS NULL AND executor_id IS NULL";
     assert_eq!(database.count(nobodys).await, 1);
+}
+
+/// The tag of a row is for its arguments and for its error: who waits for it has to be able to read the error.
+async fn arguments_in_a_foreign_format_end_it_readably(database: Database) {
+    let app = App::launch(polling(&database)).await;
+    app.run(async { DBOS::pause_queue(&PLAIN).await.unwrap() }).await;
+    put(&database, "p", "queued", "plain", "gate", "ENQUEUED").await;
+    database.execute("UPDATE dbos.workflow_status SET serialization = 'py_pickle'").await;
+    database
+        .execute("UPDATE dbos.workflow_input SET inputs = 'gASVEAAAAAAAAAB9lCiMBGFyZ3OUKYwGa3dhcmdzlH2UdS4='")
+        .await;
+
+    app.run(async { DBOS::resume_queue(&PLAIN).await.unwrap() }).await;
+    database.until_count("SELECT count(*) FROM dbos.workflow_status WHERE status = 'ERROR'", 1).await;
+
+    let tag = database.value("SELECT serialization FROM dbos.workflow_status").await;
+    assert_eq!(tag.as_deref(), Some("portable_json"));
+    let error: serde_json::Value =
+        serde_json::from_str(&database.value("SELECT error FROM dbos.workflow_output").await.unwrap()).unwrap();
+    assert!(
+        error["message"].as_str().unwrap().contains("the arguments of the workflow cannot be read back"),
+        "{error}"
+    );
 }

@@ -78,6 +78,10 @@ impl Reference {
         self.settle();
     }
 
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     pub(super) fn pause(&mut self) {
         self.is_paused = true;
     }

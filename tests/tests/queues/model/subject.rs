@@ -85,8 +85,25 @@ impl<'d> Subject<'d> {
             }
             Event::Crash => {
                 reference.crash();
-                self.app.crash_and_relaunch().await;
+                self.app.crash().await;
+                self.relaunch(reference.is_paused()).await;
             }
+        }
+    }
+
+    /// Nothing is taken out before what the dead one ran is back in its place: which of the two a launch does first is
+    /// not promised.
+    async fn relaunch(&mut self, is_paused: bool) {
+        let pause = "INSERT INTO dbos_rust.paused_queues (name, paused_at_ms) VALUES";
+        self.database.execute(&format!("{pause} ('{}', 1) ON CONFLICT DO NOTHING", self.queue)).await;
+        self.app.relaunch().await;
+        let running = format!(
+            "SELECT count(*) FROM dbos.workflow_status WHERE queue_name = '{}' AND status = 'PENDING'",
+            self.queue
+        );
+        self.database.until_count(&running, 0).await;
+        if !is_paused {
+            self.app.run(async { DBOS::resume_queue(&self.queue).await.unwrap() }).await;
         }
     }
 
