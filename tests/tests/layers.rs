@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog"],
     &["registry"],
     &["store"],
-    &["codec", "again", "history", "caller"],
+    &["codec", "again", "history", "caller", "waits"],
     &["config", "queue", "schedule", "telemetry"],
     &["clock", "wakeup", "failpoint", "state"],
     &["id", "status", "platform"],
