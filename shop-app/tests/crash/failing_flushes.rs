@@ -1,14 +1,14 @@
 //! A disk that now and then does not take what is flushed, while customers come and go.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dbos_testkit::chance::given;
-use dbos_testkit::{BrokenFlushes, Database, http, report};
+use dbos_testkit::{BrokenFlushes, Database, report};
 use tokio::time::sleep;
 
 use crate::chance::Random;
 use crate::crowd::{Crowd, STOCK};
-use crate::full_disk::assert_never_restarted;
+use crate::full_disk::{assert_never_restarted, until_told};
 use crate::shop::{Branch, stock};
 
 dbos_testkit::behaviours! { failing_flushes:
@@ -39,7 +39,7 @@ async fn customers_are_served_once_the_disk_works_again(database: Database) {
         crowd.until_served().await;
         sleep(random.moment(LONGEST_CALM)).await;
         let broken = BrokenFlushes::of_file(shop.id(), &file).await;
-        until_told(&branch).await;
+        until_told(&branch, &["the disk of the database does not work"]).await;
         sleep(random.moment(LONGEST_WITHOUT_FLUSH)).await;
         broken.mend().await;
         let mended = Instant::now();
@@ -56,15 +56,4 @@ async fn customers_are_served_once_the_disk_works_again(database: Database) {
     );
     assert!(books.wrong.is_empty(), "{}", books.wrong.join("; "));
     assert_never_restarted(&shop);
-}
-
-/// Waits until the shop itself says what is wrong.
-async fn until_told(branch: &Branch) {
-    loop {
-        let ready = http::get(branch.url("/dbos-readyz")).await.expect("it serves on");
-        if ready.status == 503 && ready.body.contains("the disk of the database does not work") {
-            return;
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
 }

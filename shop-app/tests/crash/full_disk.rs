@@ -23,6 +23,8 @@ const LONGEST_WITHOUT_ROOM: u64 = 6_000;
 
 /// How soon the shop says what is wrong, on a busy machine.
 const NOTICED: Duration = Duration::from_secs(60);
+/// What it says then. A server that has ended can say nothing about its disk.
+const REASONS: [&str; 3] = ["the disk of the database is full", "the database does not answer", "the lease"];
 
 /// The longest calm between two of them, in milliseconds.
 const LONGEST_CALM: u64 = 1_500;
@@ -57,7 +59,7 @@ async fn fill_and_free(disk: &Disk, database: Database, look_after_server: impl 
         crowd.until_served().await;
         sleep(random.moment(LONGEST_CALM)).await;
         disk.fill();
-        tokio::time::timeout(NOTICED, until_told(&branch)).await.expect("it says what is wrong");
+        tokio::time::timeout(NOTICED, until_told(&branch, &REASONS)).await.expect("it says what is wrong");
         sleep(random.moment(LONGEST_WITHOUT_ROOM)).await;
         disk.free();
         let freed = Instant::now();
@@ -80,12 +82,10 @@ async fn fill_and_free(disk: &Disk, database: Database, look_after_server: impl 
     assert_never_restarted(&shop);
 }
 
-/// Waits until the shop itself says what is wrong.
-async fn until_told(branch: &Branch) {
+/// Waits until the shop itself says what is wrong: one of `reasons`.
+pub(crate) async fn until_told(branch: &Branch, reasons: &[&str]) {
     loop {
         let ready = http::get(branch.url("/dbos-readyz")).await.expect("it serves on");
-        // A server that has ended can say nothing about its disk.
-        let reasons = ["the disk of the database is full", "the database does not answer", "the lease"];
         if ready.status == 503 && reasons.iter().any(|reason| ready.body.contains(reason)) {
             return;
         }
