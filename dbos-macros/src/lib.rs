@@ -35,6 +35,9 @@ use proc_macro::TokenStream;
 /// - `max_recovery_attempts = n`: after this many recoveries the run is set aside; 100 by default.
 /// - `timeout = "1h"`: cancels a run that takes longer, measured from its start and across crashes;
 ///   `ms`, `s`, `m`, `h` and `d` are understood. None by default.
+/// - `retries = n`: further attempts after it returned an error, each a run of its own from the start, with nothing recorded
+///   of the one before; 0 by default, and without end if it is `"unlimited"`. Attempts are counted, and pauses end, as if
+///   there had been no crash. `interval`, `backoff`, `max_interval` and `retry_if` as for a step.
 /// - `schedule = "0 */5 * * * *"`: starts it at each tick of this cron pattern, of five fields or of six with seconds
 ///   first, once in all processes of the application. It takes its tick and nothing else: `tick: dbos::Tick`.
 /// - `timezone = "Europe/Berlin"`: by whose clocks the schedule goes; UTC by default.

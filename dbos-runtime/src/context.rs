@@ -13,6 +13,7 @@ use crate::clock::Activity;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::rehearsal::{Parting, Reached, Rehearsal};
+use crate::round::Round;
 use crate::state::{StateValue, not_provided};
 use crate::store::bulk::Asked;
 use crate::store::checkpoints::Effect;
@@ -20,9 +21,6 @@ use crate::store::steps::{History, RecordedStep};
 use crate::telemetry;
 use crate::waits::{Waits, with_one_waker};
 use crate::wakeup::Wait;
-
-/// The name of the last step of what came before, in a workflow that goes on as new.
-pub(crate) const CONTINUE_AS_NEW: &str = "DBOS.continueAsNew";
 
 tokio::task_local! {
     static ENGINE: Arc<Executor>;
@@ -43,6 +41,7 @@ pub(crate) struct Run {
     pub(crate) owner: String,
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) provenance: Provenance,
+    pub(crate) round: Round,
     /// Whether it may wait out of memory.
     pub(crate) may_leave: bool,
     signal: Arc<SignalSlot>,
@@ -81,6 +80,7 @@ impl Run {
         activity: Arc<Activity>,
     ) -> Arc<Self> {
         let Beginning { workflow, name, owner, deadline_ms, provenance, history, may_leave } = beginning;
+        let round = Round::last_of(&history);
         Arc::new(Self {
             executor,
             workflow,
@@ -88,10 +88,11 @@ impl Run {
             owner,
             deadline_ms,
             provenance,
+            round,
             may_leave,
             signal,
             activity,
-            next_step: AtomicU32::new(first_step(&history)),
+            next_step: AtomicU32::new(round.first_step),
             history: Mutex::new(history),
             rehearsal: None,
             latest_call: Mutex::default(),
@@ -247,13 +248,6 @@ impl Run {
         self.raise(signal);
         std::future::pending().await
     }
-}
-
-/// The id of the first step: ids go on counting when a workflow goes on as new, so that no child and no key for the
-/// outside world comes twice.
-fn first_step(history: &History) -> u32 {
-    let last = history.iter().filter(|(_, recorded)| recorded.name == CONTINUE_AS_NEW).map(|(step, _)| *step).max();
-    last.map_or(1, |last| last + 1)
 }
 
 /// The step whose body runs.

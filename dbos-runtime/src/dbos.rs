@@ -386,12 +386,13 @@ impl DBOS {
         }
     }
 
-    /// Which attempt of the step this is: 1 at first, 0 outside a step.
+    /// Which attempt of the step this is, or, in the body of a workflow, of the workflow: 1 at first. 0 elsewhere.
     #[must_use]
     pub fn attempt() -> u32 {
         match place() {
             Place::Step(step) => step.attempt.load(std::sync::atomic::Ordering::SeqCst),
-            Place::Workflow(_) | Place::Outside => 0,
+            Place::Workflow(run) => run.round.attempt,
+            Place::Outside => 0,
         }
     }
 

@@ -162,6 +162,7 @@ mod checkpoint;
 mod context;
 mod rehearsal;
 mod executor;
+mod round;
 mod catalog;
 mod registry;
 mod store;
@@ -181,6 +182,8 @@ mod failpoint;
 mod state;
 mod status;
 mod platform;
+mod retry;
+mod random;
 mod id;
 mod error;
 
@@ -321,6 +324,7 @@ pub mod __private {
         DeclaredQueue, DeclaredSchedule, Function, Registered, StepFunction, WorkflowDefinition, WorkflowOptions,
         function_name,
     };
+    pub use crate::retry::RetryPolicy;
     pub use crate::select::Race;
     pub use crate::state::StateNeed;
     pub use crate::step::{Attempts, Step, StepOptions, TransactionOptions};

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::codec::{ArgsCodec, Encoded, WorkflowCodec};
 use crate::queue::Queue;
+use crate::retry::RetryPolicy;
 use crate::schedule::Late;
 
 /// A workflow function: where it is, what it is called, and the hash of its code.
@@ -34,13 +35,16 @@ pub struct WorkflowOptions {
     pub max_recovery_attempts: u32,
     /// A run that takes longer is cancelled.
     pub timeout: Option<Duration>,
+    /// When another attempt follows one that failed.
+    pub retry: RetryPolicy,
     /// Nobody wants to hear of what a replay may see differently.
     pub allow_nondeterminism: bool,
 }
 
 impl WorkflowOptions {
-    /// What holds unless it is given: 100 recoveries, no timeout.
-    pub const DEFAULT: Self = Self { max_recovery_attempts: 100, timeout: None, allow_nondeterminism: false };
+    /// What holds unless it is given: 100 recoveries, no timeout, one attempt.
+    pub const DEFAULT: Self =
+        Self { max_recovery_attempts: 100, timeout: None, retry: RetryPolicy::DEFAULT, allow_nondeterminism: false };
 }
 
 /// A workflow with its types: how its arguments and outcome are stored, and its body.
@@ -50,6 +54,7 @@ pub struct WorkflowDefinition<A: 'static, R: 'static> {
     pub(crate) arguments: &'static (dyn ArgsCodec<A> + Sync),
     pub(crate) codec: fn() -> WorkflowCodec<R>,
     pub(crate) body: fn(A) -> BoxFuture<'static, R>,
+    retry_if: Option<fn(&R) -> bool>,
 }
 
 impl<A: 'static, R: 'static> fmt::Debug for WorkflowDefinition<A, R> {
@@ -67,7 +72,13 @@ impl<A: 'static, R: 'static> WorkflowDefinition<A, R> {
         codec: fn() -> WorkflowCodec<R>,
         body: fn(A) -> BoxFuture<'static, R>,
     ) -> Self {
-        Self { function, options, arguments, codec, body }
+        Self { function, options, arguments, codec, body, retry_if: None }
+    }
+
+    /// Tries it again only after those outcomes for which `retry_if` says so.
+    #[must_use]
+    pub const fn retry_if(self, retry_if: fn(&R) -> bool) -> Self {
+        Self { retry_if: Some(retry_if), ..self }
     }
 }
 
@@ -85,6 +96,11 @@ pub trait AnyWorkflow: Sync + 'static {
     ///
     /// Why the arguments cannot be read.
     fn run(&'static self, inputs: &str) -> Result<BoxFuture<'static, Result<Encoded, String>>, String>;
+
+    /// Whether another attempt may help after one that ended with this error.
+    fn is_worth_retrying(&self, _failure: &Encoded) -> bool {
+        true
+    }
 
     /// Its `WorkflowCodec<R>`, for those who know `R`.
     fn codec(&self) -> Box<dyn Any>;
@@ -104,6 +120,11 @@ impl<A: 'static, R: 'static> AnyWorkflow for WorkflowDefinition<A, R> {
         let body = (self.body)(args);
         let codec = (self.codec)().codec;
         Ok(Box::pin(async move { codec.encode(&body.await) }))
+    }
+
+    fn is_worth_retrying(&self, failure: &Encoded) -> bool {
+        let asked = |retry_if: fn(&R) -> bool| (self.codec)().codec.decode(failure).is_ok_and(|error| retry_if(&error));
+        self.retry_if.is_none_or(asked)
     }
 
     fn codec(&self) -> Box<dyn Any> {

@@ -79,6 +79,11 @@ struct SchedulesPage;
 
 /// And of this one.
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/retries.md")]
+struct RetriesPage;
+
+/// And of this one.
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/endless-workflows.md")]
 struct EndlessPage;
 /// And those of this one.

@@ -28,13 +28,15 @@ const LAYERS: &[&[&str]] = &[
     &["checkpoint"],
     &["context"],
     &["executor", "rehearsal"],
+    &["round"],
     &["catalog"],
     &["registry"],
     &["store"],
     &["codec", "again", "history", "caller", "waits"],
     &["config", "queue", "schedule", "telemetry"],
     &["clock", "wakeup", "failpoint", "state"],
-    &["id", "status", "platform"],
+    &["id", "status", "platform", "retry"],
+    &["random"],
     &["error"],
 ];
 

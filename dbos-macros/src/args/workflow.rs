@@ -3,13 +3,18 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::LitStr;
 
-use super::options;
+use super::{RetryArgs, options};
 use crate::errors::Mistakes;
 
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 12] = [
     "name = \"…\"",
     "max_recovery_attempts = 100",
     "timeout = \"1h\"",
+    "retries = 3",
+    "interval = \"1s\"",
+    "backoff = 2.0",
+    "max_interval = \"1h\"",
+    "retry_if = is_temporary",
     "schedule = \"0 */5 * * * *\"",
     "timezone = \"Europe/Berlin\"",
     "late = \"skip\"",
@@ -22,6 +27,7 @@ pub(crate) struct WorkflowArgs {
     pub(crate) max_recovery_attempts: Option<u32>,
     /// An expression of type `Duration`.
     pub(crate) timeout: Option<TokenStream>,
+    pub(crate) retry: RetryArgs,
     pub(crate) schedule: Option<ScheduleArgs>,
     pub(crate) allow_nondeterminism: bool,
 }
@@ -40,6 +46,9 @@ impl WorkflowArgs {
         let (mut cron, mut timezone, mut late) = (None, None, None);
         let mut needs_schedule: Vec<Ident> = Vec::new();
         for option in options::read(tokens, &KNOWN, mistakes) {
+            if args.retry.take(&option, mistakes) {
+                continue;
+            }
             if ["timezone", "late"].iter().any(|key| option.key == key) {
                 needs_schedule.push(option.key.clone());
             }
@@ -53,6 +62,7 @@ impl WorkflowArgs {
                 _ => args.allow_nondeterminism = mistakes.keep(option.flag()).is_some(),
             }
         }
+        args.retry.check(mistakes);
         if cron.is_none() {
             for key in needs_schedule {
                 let message = format!("`{key}` is about a schedule; add `schedule = \"0 */5 * * * *\"`");

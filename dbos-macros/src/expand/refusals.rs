@@ -150,7 +150,9 @@ fn options_are_checked() {
         (
             workflow as Expand,
             "nam = \"x\"",
-            "there is no option `nam`; there are `name = \"…\"`, `max_recovery_attempts = 100`, `timeout = \"1h\"`, `schedule = \"0 */5 * * * *\"`, `timezone = \"Europe/Berlin\"`, `late = \"skip\"`, `allow_nondeterminism`",
+            "there is no option `nam`; there are `name = \"…\"`, `max_recovery_attempts = 100`, `timeout = \"1h\"`, \
+             `retries = 3`, `interval = \"1s\"`, `backoff = 2.0`, `max_interval = \"1h\"`, `retry_if = is_temporary`, \
+             `schedule = \"0 */5 * * * *\"`, `timezone = \"Europe/Berlin\"`, `late = \"skip\"`, `allow_nondeterminism`",
         ),
         (workflow, "name = \"a\", name = \"b\"", "`name` is given twice; remove one"),
         (workflow, "name = 5", "`name` is a text in quotes"),
@@ -179,6 +181,7 @@ fn options_are_checked() {
         (step, "retries = \"often\"", "`retries` is a whole number from 0 to 4294967295, or `\"unlimited\"`"),
         (step, "retries = 3, backoff = 0.5", "`backoff` is a number from 1.0 up, for example `2.0`"),
         (step, "interval = \"1s\"", "`interval` says how to retry, but nothing is retried; add `retries = 3`"),
+        (workflow, "retry_if = f", "`retry_if` says how to retry, but nothing is retried; add `retries = 3`"),
         (step, "retry_if = f", "`retry_if` says how to retry, but nothing is retried; add `retries = 3`"),
         (workflows, "x", "`#[workflows]` takes no options; put them on the functions"),
     ] {

@@ -33,7 +33,17 @@ snapshot!(
 
 snapshot!(
     a_workflow_with_options_and_a_warning,
-    |item| super::workflow(quote!(name = "nightly", max_recovery_attempts = 3, timeout = "1h 30m"), item),
+    |item| super::workflow(
+        quote!(
+            name = "nightly",
+            max_recovery_attempts = 3,
+            timeout = "1h 30m",
+            retries = "unlimited",
+            interval = "15m",
+            retry_if = is_late
+        ),
+        item
+    ),
     "#[tracing::instrument] async fn nightly() -> Result<()> { let now = SystemTime::now(); Ok(()) }"
 );
 

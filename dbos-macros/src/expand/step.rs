@@ -28,7 +28,7 @@ pub(crate) fn step(args: TokenStream, item: TokenStream) -> Result<TokenStream> 
     function.check_output(&mut mistakes);
     function.take_state(&mut mistakes);
     let (receiver, arguments) = function.arguments();
-    if args.may_run_again()
+    if args.retry.may_run_again()
         && let Some(receiver) = receiver.filter(|receiver| takes_self_by_value(receiver))
     {
         mistakes.at(receiver, "a step with retries may run more than once, so it cannot use up `self`; take `&self`");
@@ -115,7 +115,7 @@ fn call(args: &StepArgs, function: &Function, arguments: &[Argument]) -> TokenSt
     let (step, step_call) = (private("Step", span), public("StepCall", span));
     let options = options(args, span);
     let codec = codec(&output);
-    let run = if args.may_run_again() {
+    let run = if args.retry.may_run_again() {
         run_with_retries(args, function, arguments, &output)
     } else {
         run_once(args, function, arguments, &output)
@@ -146,7 +146,7 @@ fn run_with_retries(args: &StepArgs, function: &Function, arguments: &[Argument]
     let bindings = bind_again(arguments);
     let body = typed_body(&function.body, output);
     let outcome = outcome(args, &quote!({ #bindings #body }), output);
-    let worth_retrying = match &args.retry_if {
+    let worth_retrying = match &args.retry.retry_if {
         None => quote!(true),
         Some(retry_if) => {
             let error = quote!(__error);
@@ -191,12 +191,9 @@ fn outcome(args: &StepArgs, body: &TokenStream, output: &Type) -> TokenStream {
 
 fn options(args: &StepArgs, span: proc_macro2::Span) -> TokenStream {
     let options = private("StepOptions", span);
-    let retries = args.retries.map(|retries| quote!(retries: #retries,));
-    let interval = args.interval.as_ref().map(|interval| quote!(interval: #interval,));
-    let backoff = args.backoff.map(|backoff| quote!(backoff: #backoff,));
-    let max_interval = args.max_interval.as_ref().map(|interval| quote!(max_interval: #interval,));
+    let retry = args.retry.field(&private("RetryPolicy", span));
     let timeout = args.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
-    let given: TokenStream = [retries, interval, backoff, max_interval, timeout].into_iter().flatten().collect();
+    let given: TokenStream = [retry, timeout].into_iter().flatten().collect();
     if given.is_empty() {
         return quote!(#options::DEFAULT);
     }

@@ -113,6 +113,7 @@ impl Workflow {
         let result = result_codec(output);
         // At the user's name, so that "future cannot be sent between threads" points there.
         let body = quote_spanned!(span=> ::std::boxed::Box::pin(__body(#(#names),*)));
+        let retry_if = self.retry_if(output);
         let inventory = private("inventory", span);
         let schedule = self.schedule();
 
@@ -123,7 +124,7 @@ impl Workflow {
                 &(#(#arguments,)*),
                 || #result,
                 |(#(#names,)*)| #body,
-            );
+            )#retry_if;
             #inventory::submit! { #registered(&__WORKFLOW) }
             #schedule
         }
@@ -168,15 +169,31 @@ impl Workflow {
     }
 
     fn options(&self) -> TokenStream {
-        let options = private("WorkflowOptions", self.function.signature.ident.span());
+        let span = self.function.signature.ident.span();
+        let options = private("WorkflowOptions", span);
         let attempts = self.args.max_recovery_attempts.map(|most| quote!(max_recovery_attempts: #most,));
         let timeout =
             self.args.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
         let allowed = self.args.allow_nondeterminism.then(|| quote!(allow_nondeterminism: true,));
-        if attempts.is_none() && timeout.is_none() && allowed.is_none() {
+        let retry = self.args.retry.field(&private("RetryPolicy", span));
+        let given: TokenStream = [attempts, timeout, retry, allowed].into_iter().flatten().collect();
+        if given.is_empty() {
             return quote!(#options::DEFAULT);
         }
-        quote!(#options { #attempts #timeout #allowed ..#options::DEFAULT })
+        quote!(#options { #given ..#options::DEFAULT })
+    }
+
+    /// After which errors it is tried again, if not after all.
+    fn retry_if(&self, output: &Type) -> Option<TokenStream> {
+        let retry_if = self.args.retry.retry_if.as_ref()?;
+        let error = quote!(__error);
+        let asked = quote_spanned!(retry_if.span()=> (#retry_if)(#error));
+        Some(quote! {
+            .retry_if(|__outcome: &#output| match __outcome {
+                ::core::result::Result::Err(#error) => #asked,
+                ::core::result::Result::Ok(_) => false,
+            })
+        })
     }
 }
 

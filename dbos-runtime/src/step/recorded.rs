@@ -12,8 +12,8 @@ use crate::checkpoint::{Point, StepOutcome};
 use crate::context::{Place, engine, place};
 use crate::error::Error;
 use crate::executor::Signal;
+use crate::random::random_fraction;
 use crate::store::checkpoints::Effect;
-use crate::store::retry::random_fraction;
 
 #[track_caller]
 pub(crate) fn now() -> StepCall<'static, SystemTime> {

@@ -75,7 +75,12 @@ impl Store {
     }
 
     /// One transaction, unless its first statement finds nothing.
-    async fn all_or_nothing(&self, action: &'static str, first: &Statement, rest: &[Statement]) -> Result<bool> {
+    pub(super) async fn all_or_nothing(
+        &self,
+        action: &'static str,
+        first: &Statement,
+        rest: &[Statement],
+    ) -> Result<bool> {
         let write = self.durable_write(action).await;
         let done = self
             .repeat(action, async || {
@@ -206,14 +211,21 @@ fn rewound_row(rewind: &Rewind) -> Statement {
 }
 
 fn losses(rewind: &Rewind) -> Vec<Statement> {
-    let of = |sql| Statement::new(sql).bind(&rewind.workflow);
-    let since = |sql| of(sql).bind(rewind.start);
+    let output = "DELETE FROM dbos.workflow_output WHERE workflow_uuid = $1";
+    let mut losses = forget_since(&rewind.workflow, rewind.start);
+    losses.push(Statement::new(output).bind(&rewind.workflow));
+    losses
+}
+
+/// Forgets the steps of a workflow from `start` on, and what they did to what belongs to it.
+pub(super) fn forget_since(workflow: &str, start: u32) -> Vec<Statement> {
+    let of = |sql| Statement::new(sql).bind(workflow);
+    let since = |sql| of(sql).bind(start);
     vec![
-        of("DELETE FROM dbos.workflow_output WHERE workflow_uuid = $1"),
         since("DELETE FROM dbos.operation_outputs WHERE workflow_uuid = $1 AND function_id >= $2"),
         since("DELETE FROM dbos.workflow_events_history WHERE workflow_uuid = $1 AND function_id >= $2"),
         of("DELETE FROM dbos.workflow_events WHERE workflow_uuid = $1"),
-        latest_events(&rewind.workflow),
+        latest_events(workflow),
         since(
             "DELETE FROM dbos.streams
               WHERE workflow_uuid = $1

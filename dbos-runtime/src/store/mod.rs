@@ -39,6 +39,7 @@ pub(crate) mod queue_rows;
 pub(crate) mod queues;
 pub(crate) mod renaming;
 mod retention;
+mod retried;
 pub(crate) mod schedules;
 pub(crate) mod starts;
 pub(crate) mod steps;

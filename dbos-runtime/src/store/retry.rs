@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 
+use crate::random::random_fraction;
+
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -166,15 +168,6 @@ impl Backoff {
         crate::clock::pause(self.next / 2 + jitter).await;
         self.next = (self.next * 2).min(LONGEST_WAIT);
     }
-}
-
-/// A number in 0..1 from the hasher's random seed: enough to part competitors.
-pub(crate) fn random_fraction() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    let bits = RandomState::new().hash_one(0_u8) >> 32;
-    #[expect(clippy::cast_precision_loss, reason = "32 bits fit")]
-    let fraction = bits as f64 / 4_294_967_296.0;
-    fraction
 }
 
 #[cfg(test)]

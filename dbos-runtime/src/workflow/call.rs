@@ -19,12 +19,13 @@ use super::handle::WorkflowHandle;
 use super::{result, start};
 use crate::checkpoint::Point;
 use crate::codec::{WorkflowCodec, read_attributes};
-use crate::context::{CONTINUE_AS_NEW, Place, at_work, durable, note_durable_poll, place};
+use crate::context::{Place, at_work, durable, note_durable_poll, place};
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::id::{IdReuse, IntoWorkflowId};
 use crate::queue::{Deduplication, QueueName};
 use crate::registry::{AnyWorkflow, WorkflowDefinition};
+use crate::round::CONTINUE_AS_NEW;
 
 /// The name of the step in which a workflow awaits another.
 pub(crate) const GET_RESULT: &str = "DBOS.getResult";

@@ -27,6 +27,7 @@ mod handle;
 mod rehearse;
 mod resting;
 mod result;
+mod retried;
 mod run;
 mod several;
 mod start;

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::run::{End, body_end, remember_panics};
 use crate::codec::{Encoded, engine_error};
-use crate::context::{Beginning, CONTINUE_AS_NEW, Run, in_run};
+use crate::context::{Beginning, Run, in_run};
 use crate::error::Error;
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
 use crate::rehearsal::{Parting, Reached, Rehearsal};
+use crate::round::begins_a_round;
 use crate::store::steps::History;
 
 /// How long code may wait for something that is not recorded.
@@ -59,7 +60,7 @@ pub(crate) async fn rehearse(
 ) -> Rehearsed {
     let Recording { workflow, inputs, history, is_open } = recording;
     let signal = Arc::<SignalSlot>::default();
-    let record = history.iter().filter(|(_, recorded)| recorded.name != CONTINUE_AS_NEW);
+    let record = history.iter().filter(|(_, recorded)| !begins_a_round(recorded));
     let rehearsal = Rehearsal::new(record.map(|(step, recorded)| (*step, recorded.clone())).collect());
     let name = (definition.function().name)();
     let beginning = Beginning { workflow, name, history, ..Beginning::default() };

@@ -13,13 +13,15 @@ use tracing::Instrument;
 
 use super::foreign::reporting_foreign_waits;
 use super::resting::unless_it_waits;
+use super::retried;
 use crate::caller::Provenance;
 use crate::clock::Activity;
 use crate::codec::{Encoded, engine_error};
-use crate::context::{Beginning, CONTINUE_AS_NEW, Run, in_run};
+use crate::context::{Beginning, Run, in_run};
 use crate::error::Error;
 use crate::executor::{Executor, Signal, SignalSlot};
 use crate::registry::AnyWorkflow;
+use crate::round::CONTINUE_AS_NEW;
 use crate::status::Status;
 use crate::store::is_damage;
 use crate::store::outcomes::Ended;
@@ -98,14 +100,17 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
     // hands it on takes that once more.
     let task = Box::pin(async move {
         loop {
-            match run_to_its_end(&run, definition, inputs, &signal).await {
+            match run_to_its_end(&run, definition, &mut inputs, &signal).await {
                 End::Stopped(Signal::Continued { inputs: next, step }) => {
                     inputs = next;
                     run = run.anew(History::from([(step, going_on())]));
                     signal.go_on();
                 }
                 End::Parked => return Box::pin(leave_memory(&run, queue)).await,
-                end => return Box::pin(finish(&run, end)).await,
+                end => match Box::pin(retried::after(&run, definition, end)).await {
+                    Ok(next) => run = next,
+                    Err(end) => return Box::pin(finish(&run, end)).await,
+                },
             }
         }
     });
@@ -123,19 +128,23 @@ fn spawn_entered(executor: &Arc<Executor>, execution: Execution, signal: &Arc<Si
 async fn run_to_its_end(
     run: &Arc<Run>,
     definition: &'static dyn AnyWorkflow,
-    inputs: String,
+    inputs: &mut String,
     signal: &SignalSlot,
 ) -> End {
-    let body = match definition.run(&inputs) {
+    let body = match definition.run(inputs) {
         Ok(body) => body,
         Err(reason) => return unreadable_inputs(reason),
     };
-    drop(inputs);
+    if definition.options().retry.retries == 0 {
+        // Nobody reads them again.
+        *inputs = String::new();
+    }
+    let body = retried::when_due(run, Box::pin(body_end(body)));
     tokio::select! {
         biased;
         signal = signal.wait() => End::Stopped(signal),
         () = run.executor.clock.reach(run.deadline_ms) => End::TimedOut,
-        end = in_run(Arc::clone(run), watched(run, definition, body_end(body))) => end,
+        end = in_run(Arc::clone(run), watched(run, definition, body)) => end,
     }
 }
 
@@ -202,7 +211,7 @@ async fn give_up_place(run: &Run, queue: String) {
 
 fn unreadable_inputs(reason: String) -> End {
     let error = Error::Unreadable { what: "the arguments of the workflow".to_owned(), reason };
-    End::Returned(Ok(engine_error(&error)))
+    End::Stopped(Signal::Failed(error))
 }
 
 pub(super) async fn body_end(body: BoxFuture<'static, Result<Encoded, String>>) -> End {

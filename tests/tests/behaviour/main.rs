@@ -40,6 +40,7 @@ mod parked;
 mod rehearsal;
 mod replay;
 mod retention;
+mod retried;
 mod retry;
 mod saga;
 mod schema;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         saga::CASES,
         children::CASES,
         continued::CASES,
+        retried::CASES,
         retry::CASES,
         sleep::CASES,
         cancel::CASES,

@@ -198,7 +198,7 @@ async fn retry_looks_at_itself(id: String) -> Result<()> {
 
 #[workflow]
 async fn retry_looks(id: String) -> Result<()> {
-    assert_eq!((DBOS::attempt(), DBOS::step_id()), (0, None));
+    assert_eq!((DBOS::attempt(), DBOS::step_id()), (1, None));
     DBOS::random().await;
     retry_looks_at_itself(id).await
 }

@@ -1,6 +1,6 @@
 use dbos::{step, workflow};
 
-#[workflow(retries = 3)]
+#[workflow(attempts = 3)]
 async fn checkout() -> dbos::Result<()> {
     Ok(())
 }
