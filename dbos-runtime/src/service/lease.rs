@@ -20,8 +20,8 @@ use crate::store::backend::Dialect;
 use crate::store::executors::{ExecutorRow, Renewal};
 use crate::store::{Store, Trouble};
 
-/// Renewals per lease: several may fail before it runs out.
-const RENEWALS_PER_LEASE: u32 = 5;
+/// Renewals per lease: one may fail before it runs out.
+const RENEWALS_PER_LEASE: u32 = 3;
 
 /// The thread that renews; ends when told to.
 pub(crate) struct Lease {
@@ -196,7 +196,7 @@ impl Keeper {
         if !has_lease || self.fenced {
             return Duration::from_secs(3600);
         }
-        let patience = self.config.lease / RENEWALS_PER_LEASE * (RENEWALS_PER_LEASE - 1);
+        let patience = self.config.lease * 4 / 5;
         patience.saturating_sub(self.renewed.elapsed())
     }
 

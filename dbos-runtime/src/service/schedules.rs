@@ -11,7 +11,7 @@ use crate::store::schedules::{Runner, ScheduleStatus};
 use crate::wakeup::Fact;
 
 /// How many polls go by until schedules that others made are noticed.
-const POLLS: u32 = 5;
+const POLLS: u32 = 10;
 
 /// Sleeps until the next tick of any schedule, until the engine closes.
 pub(crate) async fn run(executor: Arc<Executor>) {

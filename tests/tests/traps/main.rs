@@ -4,6 +4,7 @@
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "tests are not replayed, and panic when they fail"

@@ -3,15 +3,17 @@
 //! `DBOS_TEST_WAITING` says how many. In every run they are few, and the bound on their memory allows for what a process
 //! needs in any case.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dbos_testkit::{Database, Process, Program, behaviours};
+use dbos_testkit::{Database, Process, Program, Proxy, behaviours};
 
 use crate::many_processes::size;
 
 behaviours! { waiting:
     sleepers_take_no_room within 1800,
     receivers_take_no_room within 1800,
+    those_who_wait_ask_two_questions_a_second on postgres within 1800,
     those_due_at_the_same_time_end_once_and_hold_nobody_up within 1800,
 }
 
@@ -26,13 +28,13 @@ fn how_many() -> i64 {
     std::env::var("DBOS_TEST_WAITING").map_or(2_000, |number| number.parse().expect("a number"))
 }
 
-fn program(database: &Database, wait: &str, count: i64) -> Program {
-    let program = Program::new(env!("CARGO_BIN_EXE_waiting_room")).env("DATABASE", database.url()).env("WAIT", wait);
+fn program(url: &str, wait: &str, count: i64) -> Program {
+    let program = Program::new(env!("CARGO_BIN_EXE_waiting_room")).env("DATABASE", url).env("WAIT", wait);
     program.env("WAITING", count.to_string())
 }
 
 fn launch(database: &Database, wait: &str, count: i64) -> Process {
-    program(database, wait, count).start()
+    program(database.url(), wait, count).start()
 }
 
 /// What it has in memory, in kB, once that has not changed for a while.
@@ -99,11 +101,38 @@ fn report(database: &Database, wait: &str, when: &str, count: i64, before: u64, 
     );
 }
 
+/// All of them together, and all that the process does besides.
+async fn those_who_wait_ask_two_questions_a_second(database: Database) {
+    const WATCHED: Duration = Duration::from_secs(30);
+    let count = how_many();
+    let proxy = Proxy::before(database.url()).await;
+    let process = program(proxy.url(), "recv", count).start();
+    all_wait(&database, &process, count).await;
+    settled(&process).await;
+
+    let before = proxy.statements().len();
+    tokio::time::sleep(WATCHED).await;
+    let asked = proxy.statements().split_off(before);
+
+    let a_second = asked.len() as f64 / WATCHED.as_secs_f64();
+    println!("{count} in recv: {a_second:.2} statements/s");
+    assert!(a_second <= 2.0, "{a_second:.2} statements/s: {}", tally(&asked));
+}
+
+/// How often each was asked.
+fn tally(statements: &[String]) -> String {
+    let mut times = BTreeMap::<&str, u32>::new();
+    for statement in statements {
+        *times.entry(statement).or_default() += 1;
+    }
+    times.iter().map(|(statement, times)| format!("\n{times} times {statement}")).collect()
+}
+
 async fn those_due_at_the_same_time_end_once_and_hold_nobody_up(database: Database) {
     let count = how_many();
     // All of them are asleep before the first is due.
     let seconds = 3 + count / 1_000;
-    let process = program(&database, &seconds.to_string(), count).env("BUSY", "1").start();
+    let process = program(database.url(), &seconds.to_string(), count).env("BUSY", "1").start();
     all_wait(&database, &process, count).await;
     let asleep = size(&process).0;
     while database.count(ENDED).await == 0 {

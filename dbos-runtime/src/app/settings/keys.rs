@@ -103,7 +103,7 @@ pub(in crate::app) static KEYS: &[Key] = &[
         name: "lease_ms",
         also: &[],
         field: Field::Milliseconds(|to| &mut to.engine.lease, 1_000..=HOUR_MS),
-        meaning: "how long a process on Postgres may be silent before others take its workflows over; it is renewed five \
+        meaning: "how long a process on Postgres may be silent before others take its workflows over; it is renewed three \
                   times in that time",
     },
     Key {
