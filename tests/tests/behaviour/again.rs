@@ -19,6 +19,7 @@ behaviours! { again:
     a_rewound_workflow_ends_once_wherever_it_crashes within 300,
     what_has_not_ended_is_not_rewound,
     nothing_is_left_of_a_deleted_workflow,
+    a_workflow_is_deleted_whole_wherever_it_crashes within 300,
     what_has_not_ended_is_not_deleted,
     a_workflow_that_changes_others_replays_what_it_did,
 }
@@ -309,6 +310,38 @@ async fn nothing_is_left_of_a_deleted_workflow(database: Database) {
     app.run(async { DBOS::delete_workflow("w").await.unwrap() }).await;
     app.run(async { DBOS::delete_workflow("v").await.unwrap() }).await;
     assert_eq!(database.value("SELECT name FROM dbos.workflow_status").await.as_deref(), Some("again_child"));
+}
+
+/// Under one id, one after the other.
+#[workflow]
+async fn again_replaces() -> Result<[u32; 2]> {
+    let first = again_echo(1).workflow_id("echo").await?;
+    DBOS::delete_workflow("echo").await?;
+    let second = again_echo(2).workflow_id("echo").await?;
+    Ok([first, second])
+}
+
+#[workflow]
+async fn again_echo(number: u32) -> Result<u32> {
+    again_is(number).await
+}
+
+#[step]
+async fn again_is(number: u32) -> Result<u32> {
+    Ok(number)
+}
+
+async fn a_workflow_is_deleted_whole_wherever_it_crashes(database: Database) {
+    let test = CrashTest::on(database.backend());
+
+    let crashes = tokio::task::spawn_blocking(move || {
+        test.run(
+            async |_| again_replaces().workflow_id("w").await,
+            async |_, numbers| assert_eq!(numbers.unwrap(), [1, 2], "the second has no steps of the first"),
+        )
+    });
+
+    assert!(crashes.await.unwrap().writes >= 10);
 }
 
 #[workflow]

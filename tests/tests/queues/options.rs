@@ -7,6 +7,7 @@ use std::time::Duration;
 use dbos::{Clock, DBOS, Deduplication, Error, Result, Status, workflow};
 use dbos_testkit::board::{open, reached, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
+use sqlx::{Connection, PgConnection};
 
 use crate::app::{ALMOST_A_MINUTE, ENDED, MINUTE, ONE, PLAIN, TWO, config, config_with, enqueue, queued};
 
@@ -18,6 +19,7 @@ behaviours! { options:
     a_deduplication_id_is_one_workflow_until_it_ends,
     a_cancelled_workflow_frees_its_deduplication_id,
     what_has_a_deduplication_id_can_be_attached_to,
+    a_holder_that_is_rolled_back_held_nothing on postgres,
     a_priority_that_cannot_be_stored_is_refused,
 }
 
@@ -157,6 +159,30 @@ async fn what_has_a_deduplication_id_can_be_attached_to(database: Database) {
     .await;
 
     assert_eq!(runs_of(&gate), 1);
+}
+
+/// Another library enqueues in a transaction of its own, and thinks better of it.
+async fn a_holder_that_is_rolled_back_held_nothing(database: Database) {
+    let app = App::launch(config(&database)).await;
+    let gate = unique("queued");
+    open(&gate);
+    let mut other = PgConnection::connect(database.url()).await.unwrap();
+    let mut open_one = other.begin().await.unwrap();
+    let held = "INSERT INTO dbos.workflow_status
+                       (workflow_uuid, status, name, queue_name, deduplication_id, created_at, updated_at)
+                VALUES ('held', 'ENQUEUED', 'queued', 'plain', 'k', 1, 1)";
+    sqlx::query(held).execute(&mut *open_one).await.unwrap();
+
+    let ours = async { queued(gate.clone()).enqueue(&PLAIN).deduplication_id("k").workflow_id("q").await };
+    let theirs = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        database.until_count(waits, 1).await;
+        open_one.rollback().await.unwrap();
+    };
+    let (handle, ()) = tokio::join!(app.run(ours), theirs);
+
+    assert_eq!(handle.unwrap().result().await.unwrap(), "q");
 }
 
 async fn a_priority_that_cannot_be_stored_is_refused(database: Database) {
