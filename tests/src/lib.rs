@@ -77,7 +77,15 @@ struct ChangingCodePage;
 #[doc = include_str!("../../docs/schedules.md")]
 struct SchedulesPage;
 
-/// And of this one.
+/// And of these.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/workflows.md")]
+struct WorkflowsPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/messages.md")]
+struct MessagesPage;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/retries.md")]
 struct RetriesPage;

@@ -201,15 +201,15 @@ async fn wait(executor: &Executor, workflows: BTreeSet<String>, until: Until) ->
         let wait = Wait { until_ms: None, news: ends.collect() };
         at_rest(Some(wait), async {
             tokio::select! {
-                _ = news.next() => {}
-                () = pause(executor.poll_interval) => {}
-                () = executor.closed() => return Err(Error::ShuttingDown),
+                _ = news.next() => Ok(()),
+                () = pause(executor.poll_interval) => Ok(()),
+                () = executor.closed() => Err(Error::ShuttingDown),
             }
-            if until == Until::All {
-                pause(GATHERING * u32::try_from(waiting.len()).unwrap_or(u32::MAX)).await;
-            }
-            Ok(())
         })
         .await?;
+        if until == Until::All {
+            // There is news, so this is work: no clock may skip ahead meanwhile.
+            pause(GATHERING * u32::try_from(waiting.len()).unwrap_or(u32::MAX)).await;
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::app::{config, launched_with, rewind, steps};
 behaviours! { sleep:
     a_month_takes_no_time_on_a_manual_clock,
     on_a_clock_that_skips_waits_they_pass_in_their_order,
+    on_a_clock_that_skips_waits_many_end_before_a_later_instant,
     a_message_comes_before_the_time_out_that_is_skipped,
     nothing_is_skipped_while_a_step_runs,
     a_clock_that_is_held_skips_nothing,
@@ -92,6 +93,25 @@ async fn on_a_clock_that_skips_waits_they_pass_in_their_order(database: Database
 
     let days = [awake, child, end].map(|instant| instant.duration_since(begin).unwrap().as_secs() / DAY.as_secs());
     assert_eq!(days, [3, 5, 30]);
+}
+
+#[workflow]
+async fn waits_for_sleepers(sleepers: u32) -> Result<usize> {
+    let mut asleep = Vec::new();
+    for days in 1..=sleepers {
+        asleep.push(DBOS::start_workflow(sleeps_for(days)).await?);
+    }
+    DBOS::race_all(&asleep).await?.1?;
+    Ok(dbos::select! {
+        awake = DBOS::wait_all(&asleep) => awake.len(),
+        () = DBOS::sleep(DAY * (sleepers + 1)) => 0,
+    })
+}
+
+async fn on_a_clock_that_skips_waits_many_end_before_a_later_instant(database: Database) {
+    let app = launched_with(&Clock::skipping_waits(), &database).await;
+
+    assert_eq!(app.run(waits_for_sleepers(30)).await.unwrap(), 30);
 }
 
 #[workflow]
