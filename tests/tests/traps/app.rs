@@ -15,7 +15,7 @@ pub(crate) fn config(url: &str) -> Config {
 }
 
 /// Whether a statement belongs to what runs beside the workflows, at any time: the lease, the looks for others' work,
-/// the news.
+/// into queues and for schedules, the news.
 pub(crate) fn is_by_services(statement: &str) -> bool {
     let beginnings = [
         "SELECT pg_notify",
@@ -23,6 +23,8 @@ pub(crate) fn is_by_services(statement: &str) -> bool {
         "SELECT run.value",
         "SELECT 1 AS found",
         "SELECT workflow_uuid, owner_xid",
+        "SELECT schedule_id, schedule_name",
+        "SELECT queue.name",
     ];
     beginnings.iter().any(|beginning| statement.starts_with(beginning))
 }
