@@ -1,7 +1,7 @@
 //! The options that say when what failed is tried again: those of steps and of workflows are the same.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::Expr;
 
 use super::options::Given;
@@ -12,11 +12,11 @@ const KEYS: [&str; 5] = ["retries", "interval", "backoff", "max_interval", "retr
 
 #[derive(Default)]
 pub(crate) struct RetryArgs {
-    retries: Option<u32>,
+    pub(crate) retries: Option<u32>,
     /// Expressions of type `Duration`.
-    interval: Option<TokenStream>,
-    max_interval: Option<TokenStream>,
-    backoff: Option<f64>,
+    pub(crate) interval: Option<TokenStream>,
+    pub(crate) max_interval: Option<TokenStream>,
+    pub(crate) backoff: Option<f64>,
     /// A function from the error to whether another attempt may help.
     pub(crate) retry_if: Option<Expr>,
     /// The options that say how to retry.
@@ -59,14 +59,5 @@ impl RetryArgs {
     /// Whether there may be more than one attempt.
     pub(crate) fn may_run_again(&self) -> bool {
         self.retries.is_some_and(|retries| retries > 0)
-    }
-
-    /// The field `retry` of the options, if any of it is given.
-    pub(crate) fn field(&self, policy: &TokenStream) -> Option<TokenStream> {
-        let retries = self.retries?;
-        let interval = self.interval.as_ref().map(|interval| quote!(interval: #interval,));
-        let backoff = self.backoff.map(|backoff| quote!(backoff: #backoff,));
-        let max_interval = self.max_interval.as_ref().map(|interval| quote!(max_interval: #interval,));
-        Some(quote!(retry: #policy { retries: #retries, #interval #backoff #max_interval ..#policy::DEFAULT },))
     }
 }

@@ -7,6 +7,7 @@ mod describe;
 mod from_row;
 mod main;
 mod migrations;
+mod options;
 mod queue;
 mod repeated_body;
 mod route;

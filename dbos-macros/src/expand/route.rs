@@ -239,7 +239,7 @@ fn options(given: &RouteOptions, span: Span) -> TokenStream {
         Some(roles) => Some(quote!(access: #access::Roles(&[#(#roles),*]),)),
         None => given.authenticated.then(|| quote!(access: #access::User,)),
     };
-    let timeout = given.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
+    let timeout = super::options::timeout(given.timeout.as_ref());
     let count = |name: &str, count: Option<u32>| {
         let (name, count) = (Ident::new(name, span), Literal::u32_unsuffixed(count?));
         Some(quote!(#name: ::core::option::Option::Some(#count),))
@@ -253,9 +253,7 @@ fn options(given: &RouteOptions, span: Span) -> TokenStream {
         let around = quote_spanned!(layer.span()=> #methods.layer(#layer));
         quote!(layer: ::core::option::Option::Some(|#methods| #around),)
     });
-    let given = [allowed, timeout, body, concurrent, origins, compress, layer];
-    let given: TokenStream = given.into_iter().flatten().collect();
-    if given.is_empty() { quote!(#options::DEFAULT) } else { quote!(#options { #given ..#options::DEFAULT }) }
+    super::options::options(&options, &[allowed, timeout, body, concurrent, origins, compress, layer])
 }
 
 /// Calls the function and turns what it returns into a response.

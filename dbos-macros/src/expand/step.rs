@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Result, Type, parse_quote_spanned};
 
 use super::codec::codec;
+use super::options;
 use super::repeated_body::{bind_again, bind_once, name_parameters, typed_body};
 use super::route::{self, Callee, Routes};
 use crate::args::StepArgs;
@@ -113,7 +114,8 @@ fn call(args: &StepArgs, function: &Function, arguments: &[Argument]) -> TokenSt
     let output = function.output();
     let name = recorded_name(function, args.name.as_ref());
     let (step, step_call) = (private("Step", span), public("StepCall", span));
-    let options = options(args, span);
+    let fields = [options::retry(&args.retry, span), options::timeout(args.timeout.as_ref())];
+    let options = options::options(&private("StepOptions", span), &fields);
     let codec = codec(&output);
     let run = if args.retry.may_run_again() {
         run_with_retries(args, function, arguments, &output)
@@ -187,15 +189,4 @@ fn outcome(args: &StepArgs, body: &TokenStream, output: &Type) -> TokenStream {
             ::core::result::Result::Err(__error) => #failure(__error),
         }
     }
-}
-
-fn options(args: &StepArgs, span: proc_macro2::Span) -> TokenStream {
-    let options = private("StepOptions", span);
-    let retry = args.retry.field(&private("RetryPolicy", span));
-    let timeout = args.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
-    let given: TokenStream = [retry, timeout].into_iter().flatten().collect();
-    if given.is_empty() {
-        return quote!(#options::DEFAULT);
-    }
-    quote!(#options { #given ..#options::DEFAULT })
 }

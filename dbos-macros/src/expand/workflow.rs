@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Result, ReturnType, Type};
 
 use super::codec::{codec, comparison};
+use super::options;
 use super::route::{self, Callee, Routes};
 use crate::args::{ScheduleArgs, WorkflowArgs};
 use crate::errors::Mistakes;
@@ -170,17 +171,13 @@ impl Workflow {
 
     fn options(&self) -> TokenStream {
         let span = self.function.signature.ident.span();
-        let options = private("WorkflowOptions", span);
-        let attempts = self.args.max_recovery_attempts.map(|most| quote!(max_recovery_attempts: #most,));
-        let timeout =
-            self.args.timeout.as_ref().map(|timeout| quote!(timeout: ::core::option::Option::Some(#timeout),));
-        let allowed = self.args.allow_nondeterminism.then(|| quote!(allow_nondeterminism: true,));
-        let retry = self.args.retry.field(&private("RetryPolicy", span));
-        let given: TokenStream = [attempts, timeout, retry, allowed].into_iter().flatten().collect();
-        if given.is_empty() {
-            return quote!(#options::DEFAULT);
-        }
-        quote!(#options { #given ..#options::DEFAULT })
+        let fields = [
+            self.args.max_recovery_attempts.map(|most| quote!(max_recovery_attempts: #most,)),
+            options::timeout(self.args.timeout.as_ref()),
+            options::retry(&self.args.retry, span),
+            self.args.allow_nondeterminism.then(|| quote!(allow_nondeterminism: true,)),
+        ];
+        options::options(&private("WorkflowOptions", span), &fields)
     }
 
     /// After which errors it is tried again, if not after all.

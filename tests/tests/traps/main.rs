@@ -27,6 +27,7 @@ mod first_launch;
 mod health;
 mod lease;
 mod many_processes;
+mod many_rows;
 mod mutated_rows;
 mod new_code;
 mod notify;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         two_processes::CASES,
         containers::CASES,
         many_processes::CASES,
+        many_rows::CASES,
         first_launch::CASES,
         waiting::CASES,
         stopped::CASES,
