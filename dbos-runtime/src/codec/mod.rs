@@ -6,6 +6,7 @@
 mod attributes;
 mod database_error;
 mod inputs;
+mod marked;
 mod opaque;
 mod outcome;
 mod portable;
@@ -211,7 +212,7 @@ pub(crate) fn encode_text<T: Serialize + ?Sized>(value: &T) -> Result<String, St
 ///
 /// Why the text does not fit the type.
 pub(crate) fn decode_value<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| reason(&error))
+    serde_json::from_str(marked::unmarked(text)?).map_err(|error| reason(&error))
 }
 
 pub(crate) fn check_size(text: &str) -> Result<(), String> {
