@@ -7,6 +7,9 @@ use dbos_testkit::{Database, Process, Program};
 /// Names the folder into which `.ci/peers` has installed them.
 pub(crate) const VARIABLE: &str = "DBOS_TEST_PEERS";
 
+/// Values in JSON, as a list of texts.
+pub(crate) const VALUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/values.json");
+
 /// That folder.
 pub(crate) fn peers() -> Option<PathBuf> {
     std::env::var_os(VARIABLE).map(PathBuf::from)
@@ -48,6 +51,17 @@ fn url(database: &Database) -> String {
 /// The application in Rust that is there for the others.
 pub(crate) async fn neighbour(database: &Database) -> Process {
     let process = Program::new(env!("CARGO_BIN_EXE_neighbour")).env("DATABASE", database.url()).start();
+    process.wait_for_line("ready").await;
+    process
+}
+
+/// An application of another language, under the name `peer`.
+pub(crate) async fn application(script: &str, database: &Database) -> Process {
+    let program = match script.split_once('/').expect("a script stands in the folder of its language") {
+        ("python", script) => python(script, database),
+        (_, script) => typescript(script, database),
+    };
+    let process = program.arg("peer").start();
     process.wait_for_line("ready").await;
     process
 }

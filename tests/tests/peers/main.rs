@@ -9,13 +9,15 @@ use std::process::ExitCode;
 
 mod installed;
 
+mod apps;
 mod clients;
 mod schema;
+mod values;
 
 fn main() -> ExitCode {
     if installed::peers().is_none() {
         println!("no other DBOS libraries are named by {}; run .ci/peers", installed::VARIABLE);
         return ExitCode::SUCCESS;
     }
-    dbos_testkit::main(&[clients::CASES, schema::CASES])
+    dbos_testkit::main(&[clients::CASES, apps::CASES, schema::CASES, values::CASES])
 }
