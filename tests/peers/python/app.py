@@ -6,6 +6,7 @@ It is what `neighbour` is in Rust, in `tests/src/bin/neighbour.rs`.
 import logging
 import sys
 import threading
+import uuid
 
 from dbos import DBOS, WorkflowSerializationFormat
 
@@ -16,6 +17,7 @@ DBOS(config={
     "name": name,
     "system_database_url": url,
     "application_version": f"{name}-1",
+    "executor_id": name,
     "log_level": "WARNING",
     "notification_listener_polling_interval_sec": 0.1,
 })
@@ -54,12 +56,27 @@ def work(number):
     return number
 
 
+@DBOS.step()
+def draw(name):
+    return f"{name}: {uuid.uuid4()}"
+
+
+@DBOS.workflow(serialization_type=PORTABLE)
+def draw_three():
+    """Three values that no other run would draw."""
+    return [draw("first"), draw("second"), draw("third")]
+
+
+@DBOS.workflow(serialization_type=PORTABLE)
+def rest(seconds):
+    DBOS.sleep(seconds)
+
+
 @DBOS.workflow(serialization_type=PORTABLE)
 def delegate(workflow, application, queue, arguments):
     """Has the work done by a child in another application."""
-    child = DBOS.enqueue_workflow_with_options(
-        {"workflow_name": workflow, "queue_name": queue, "application_name": application, "serialization_type": PORTABLE},
-        *arguments)
+    options = {"workflow_name": workflow, "queue_name": queue, "application_name": application}
+    child = DBOS.enqueue_workflow_with_options({**options, "serialization_type": PORTABLE}, *arguments)
     stage = DBOS.get_event(child.workflow_id, "stage", 60)
     DBOS.send(child.workflow_id, "by train", "label", serialization_type=PORTABLE)
     return {"stage": stage, "result": child.get_result()}

@@ -40,7 +40,8 @@ def list_filters(peer):
     before = datetime.datetime.now(datetime.timezone.utc).isoformat()
     ids = [f"python-list-{number}" for number in range(4)]
     for number, workflow in enumerate(ids):
-        peer.enqueue("echo", number, workflow_id=workflow, authenticated_user=f"user-{number % 2}", attributes={"n": number})
+        options = {"authenticated_user": f"user-{number % 2}", "attributes": {"n": number}}
+        peer.enqueue("echo", number, workflow_id=workflow, **options)
     refused = peer.enqueue("refuse", 2000, workflow_id="python-list-refused")
     for workflow in ids:
         peer.result(workflow)

@@ -79,5 +79,6 @@ def checks_of(*modules):
     """The functions of the modules themselves, in their order."""
     for module in modules:
         for thing in vars(module).values():
-            if callable(thing) and getattr(thing, "__module__", None) == module.__name__ and not thing.__name__.startswith("_"):
+            is_its_own = callable(thing) and getattr(thing, "__module__", None) == module.__name__
+            if is_its_own and not thing.__name__.startswith("_"):
                 yield thing

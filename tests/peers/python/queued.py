@@ -9,7 +9,8 @@ from peer import PORTABLE, equal, raised
 
 
 def results_of_every_kind(peer):
-    for value in [None, True, 0, -7, 2.5, "", "text", "ünï 🦀", [], [1, "two", None, [3.5]], {}, {"a": {"b": [None]}}]:
+    texts, lists, objects = ["", "text", "ünï 🦀"], [[], [1, "two", None, [3.5]]], [{}, {"a": {"b": [None]}}]
+    for value in [None, True, 0, -7, 2.5, *texts, *lists, *objects]:
         equal(peer.result(peer.enqueue("echo", value)), value)
 
 
@@ -122,7 +123,8 @@ def a_queue_with_partitions(peer):
 
 
 def users_and_attributes(peer):
-    handle = peer.enqueue("echo", 1, authenticated_user="ann", authenticated_roles=["clerk"], attributes={"team": "north"})
+    caller = {"authenticated_user": "ann", "authenticated_roles": ["clerk"]}
+    handle = peer.enqueue("echo", 1, attributes={"team": "north"}, **caller)
     peer.result(handle)
     status = handle.get_status()
     equal((status.authenticated_user, status.authenticated_roles), ("ann", ["clerk"]))

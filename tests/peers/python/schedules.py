@@ -12,7 +12,8 @@ from peer import equal, until
 
 
 def _portable(peer):
-    return DBOSClient(system_database_url=peer.url, serializer=DBOSPortableJSONSerializer(), application_name="neighbour")
+    serializer = DBOSPortableJSONSerializer()
+    return DBOSClient(system_database_url=peer.url, serializer=serializer, application_name="neighbour")
 
 
 def made_by_a_client(peer):

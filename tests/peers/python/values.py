@@ -24,8 +24,10 @@ def _nested(depth):
     return [] if depth == 1 else [_nested(depth - 1)]
 
 
+_MOMENT = datetime.datetime(2025, 6, 15, 14, 30, tzinfo=datetime.timezone.utc)
+
 _PYTHONS_OWN = {
-    "a date with a time": (datetime.datetime(2025, 6, 15, 14, 30, tzinfo=datetime.timezone.utc), "2025-06-15T14:30:00.000Z"),
+    "a date with a time": (_MOMENT, "2025-06-15T14:30:00.000Z"),
     "a date": (datetime.date(2025, 6, 15), "2025-06-15"),
     "a decimal": (decimal.Decimal("12.50"), "12.50"),
     "a tuple": ((1, (2, 3)), [1, [2, 3]]),

@@ -5,7 +5,7 @@
 import { DBOS } from '@dbos-inc/dbos-sdk';
 
 const [url, name] = process.argv.slice(2);
-DBOS.setConfig({ name, systemDatabaseUrl: url, applicationVersion: `${name}-1`, logLevel: 'error' });
+DBOS.setConfig({ name, systemDatabaseUrl: url, applicationVersion: `${name}-1`, executorID: name, logLevel: 'error' });
 
 const portable = (workflow) => DBOS.registerWorkflow(workflow, { name: workflow.name, serialization: 'portable' });
 
@@ -31,6 +31,16 @@ portable(async function work(number) {
   await DBOS.runStep(async () => 'begun', { name: 'note' });
   await DBOS.runStep(async () => 'done', { name: 'note' });
   return number;
+});
+
+// Three values that no other run would draw.
+portable(async function draw_three() {
+  const draw = (name) => DBOS.runStep(async () => `${name}: ${crypto.randomUUID()}`, { name: 'draw' });
+  return [await draw('first'), await draw('second'), await draw('third')];
+});
+
+portable(async function rest(seconds) {
+  await DBOS.sleep(seconds * 1000);
 });
 
 // Has the work done by a child in another application.

@@ -51,5 +51,8 @@ export async function ofTheApplication(peer) {
   await peer.client.pauseSchedule('yearly');
   equal((await peer.client.getSchedule('yearly')).status, 'PAUSED');
   await peer.client.resumeSchedule('yearly');
-  equal((await (await peer.portable()).triggerSchedule('yearly').then((handle) => handle.getResult())).context, { of: 'rust' });
+  for (const client of [peer.client, await peer.portable()]) {
+    const handle = await client.triggerSchedule('yearly');
+    equal((await handle.getResult()).context, { of: 'rust' });
+  }
 }

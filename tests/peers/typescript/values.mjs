@@ -23,6 +23,8 @@ const keysInOrder = (_, value) =>
 
 const nested = (depth) => (depth === 1 ? [] : [nested(depth - 1)]);
 
+const numbers = Array.from({ length: 100_000 }, (_, number) => number);
+
 const typescriptsOwn = {
   'a date': [new Date('2025-06-15T14:30:00.000Z'), '2025-06-15T14:30:00.000Z'],
   'a bigint': [9007199254740993n, '9007199254740993'],
@@ -33,7 +35,7 @@ const typescriptsOwn = {
   'a hole': [[1, undefined, 2], [1, null, 2]],
   'NaN, which JSON.stringify makes null': [NaN, null],
   'a megabyte of text': ['x'.repeat(1_000_000), 'x'.repeat(1_000_000)],
-  'a hundred thousand numbers': [Array.from({ length: 100_000 }, (_, n) => n), Array.from({ length: 100_000 }, (_, n) => n)],
+  'a hundred thousand numbers': [numbers, numbers],
   'a hundred lists in each other': [nested(100), nested(100)],
 };
 

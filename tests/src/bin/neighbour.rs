@@ -91,6 +91,19 @@ async fn draw_three() -> Result<Vec<String>> {
     Ok(vec![draw("first").await, draw("second").await, draw("third").await])
 }
 
+#[step]
+async fn note(word: &str) -> String {
+    word.to_owned()
+}
+
+/// A step and another, so that a kill may come between.
+#[workflow]
+async fn work(number: u64) -> Result<u64> {
+    note("begun").await;
+    note("done").await;
+    Ok(number)
+}
+
 #[workflow]
 async fn rest(seconds: u64) -> Result<()> {
     DBOS::sleep(Duration::from_secs(seconds)).await;

@@ -1,7 +1,9 @@
 //! Applications of other languages, beside one in Rust: each enqueues, awaits, sends and listens, and starts the other's
 //! workflows as children of its own.
 
-use dbos::{Client, DBOS, Error, Event, Result, StreamKey, Topic};
+use std::time::Duration;
+
+use dbos::{Client, Config, DBOS, Error, Event, Result, StreamKey, Topic};
 use dbos_testkit::{Database, Process, behaviours};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
@@ -11,6 +13,10 @@ use crate::installed::{VALUES, application, neighbour};
 behaviours! { apps:
     a_client_in_rust_works_with_an_application_in_python on postgres within 180,
     a_client_in_rust_works_with_an_application_in_typescript on postgres within 180,
+    a_client_in_rust_manages_an_application_in_python on postgres within 180,
+    a_client_in_rust_manages_an_application_in_typescript on postgres within 180,
+    news_of_an_application_in_python_wakes_a_client_in_rust on postgres within 180,
+    news_of_an_application_in_typescript_wakes_a_client_in_rust on postgres within 180,
     workflows_in_python_and_rust_are_each_others_children on postgres within 180,
     workflows_in_typescript_and_rust_are_each_others_children on postgres within 180,
     each_value_is_equal_between_rust_and_an_application_in_python on postgres within 180,
@@ -22,13 +28,13 @@ const NEWS: StreamKey<Value> = StreamKey::new("news");
 const LABEL: Topic<String> = Topic::new("label");
 
 async fn a_client_in_rust_works_with_an_application_in_python(database: Database) {
-    let other = application("python/app.py", &database).await;
+    let other = application("python/app.py", "peer", &database).await;
 
     talk_to(&other, &database, "nobody can carry order 2000").await;
 }
 
 async fn a_client_in_rust_works_with_an_application_in_typescript(database: Database) {
-    let other = application("typescript/app.mjs", &database).await;
+    let other = application("typescript/app.mjs", "peer", &database).await;
 
     talk_to(&other, &database, "nobody can carry order 2000").await;
 }
@@ -62,14 +68,83 @@ async fn talk_to(_other: &Process, database: &Database, refusal: &str) {
     assert_eq!(listed[0].application_name.as_deref(), Some("peer"));
 }
 
+async fn a_client_in_rust_manages_an_application_in_python(database: Database) {
+    let _other = application("python/app.py", "peer", &database).await;
+
+    manage(&database, 3).await;
+}
+
+/// Its steps count from 0.
+async fn a_client_in_rust_manages_an_application_in_typescript(database: Database) {
+    let _other = application("typescript/app.mjs", "peer", &database).await;
+
+    manage(&database, 2).await;
+}
+
+/// `third` is the id of the third step of a workflow.
+async fn manage(database: &Database, third: u32) {
+    let client = client(database).await;
+    let of_status = |status: &str, id: &str| {
+        format!("SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid = '{id}' AND status = '{status}'")
+    };
+
+    let tired = client.enqueue("rest", "peer-letters", json!([600])).workflow_id("tired").await.unwrap();
+    database.until_count(&of_status("PENDING", "tired"), 1).await;
+    client.run(DBOS::cancel_workflow("tired")).await.unwrap();
+    assert!(matches!(tired.result().await, Err(Error::Cancelled { .. })));
+    client.run(DBOS::resume_workflow("tired")).await.unwrap();
+    database.until_count(&of_status("PENDING", "tired"), 1).await;
+    client.run(DBOS::cancel_workflow("tired")).await.unwrap();
+    client.run(DBOS::delete_workflow("tired")).await.unwrap();
+    assert_eq!(client.workflow("tired").status().await.unwrap(), None);
+
+    let drawn = async |id: &str| -> Vec<String> {
+        serde_json::from_value(client.workflow(id).result().await.unwrap()).unwrap()
+    };
+    client.enqueue("draw_three", "peer-letters", json!([])).workflow_id("drawn").await.unwrap();
+    let first = drawn("drawn").await;
+    let fork = client.run(DBOS::fork_workflow("drawn", third)).await.unwrap();
+    let second = drawn(&fork).await;
+    assert_eq!((&second[..2], second[2] == first[2]), (&first[..2], false));
+    client.run(DBOS::rewind_workflow("drawn", third)).await.unwrap();
+    let third = drawn("drawn").await;
+    assert_eq!((&third[..2], third[2] == first[2]), (&first[..2], false));
+}
+
+async fn news_of_an_application_in_python_wakes_a_client_in_rust(database: Database) {
+    let _other = application("python/app.py", "peer", &database).await;
+
+    listen(&database).await;
+}
+
+async fn news_of_an_application_in_typescript_wakes_a_client_in_rust(database: Database) {
+    let _other = application("typescript/app.mjs", "peer", &database).await;
+
+    listen(&database).await;
+}
+
+/// To a client that would look again in ten minutes.
+async fn listen(database: &Database) {
+    neighbour(database).await.kill().await;
+    let mut config = Config::new("client").database_url(database.url());
+    config.poll_interval = Duration::from_mins(10);
+    let client = Client::open(config).await.unwrap();
+
+    let late = client.enqueue("echo", "peer-letters", json!(["news"])).delay(Duration::from_secs(1));
+    let late = late.workflow_id("late").await.unwrap();
+    assert_eq!(client.run(DBOS::get_event(late.workflow_id(), STAGE)).await.unwrap(), Some(json!("news")));
+    let news: Vec<Value> = client.read_stream("late", NEWS).try_collect().await.unwrap();
+    assert_eq!(news, [json!("news")]);
+}
+
 async fn workflows_in_python_and_rust_are_each_others_children(database: Database) {
-    let other = application("python/app.py", &database).await;
+    let other = application("python/app.py", "peer", &database).await;
 
     have_children_of_each_other(&other, &database).await;
 }
 
 async fn workflows_in_typescript_and_rust_are_each_others_children(database: Database) {
-    let other = application("typescript/app.mjs", &database).await;
+    let other = application("typescript/app.mjs", "peer", &database).await;
 
     have_children_of_each_other(&other, &database).await;
 }
@@ -96,14 +171,14 @@ async fn have_children_of_each_other(_other: &Process, database: &Database) {
 }
 
 async fn each_value_is_equal_between_rust_and_an_application_in_python(database: Database) {
-    let _other = application("python/app.py", &database).await;
+    let _other = application("python/app.py", "peer", &database).await;
 
     echo_all(&database, |_| true).await;
 }
 
 /// It has no other numbers than floats.
 async fn each_value_is_equal_between_rust_and_an_application_in_typescript(database: Database) {
-    let _other = application("typescript/app.mjs", &database).await;
+    let _other = application("typescript/app.mjs", "peer", &database).await;
 
     echo_all(&database, |value| value.as_i64().is_none_or(|number| number.unsigned_abs() < 1 << 53) && !value.is_u64())
         .await;

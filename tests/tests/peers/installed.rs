@@ -26,21 +26,21 @@ pub(crate) fn python(script: &str, database: &Database) -> Program {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYTHONUNBUFFERED", "1")
         .arg(script)
-        .arg(url(database))
+        .arg(libpq_url(database))
 }
 
 /// A script in `tests/peers/typescript/`, as it was copied to where its packages are, likewise.
 pub(crate) fn typescript(script: &str, database: &Database) -> Program {
-    Program::new(installed("node")).arg(installed("typescript").join(script)).arg(url(database))
+    Program::new(installed("node")).arg(installed("typescript").join(script)).arg(libpq_url(database))
 }
 
 /// A command of the library for Python.
 pub(crate) fn command(name: &str, database: &Database) -> Program {
-    Program::new(installed("python/bin/dbos")).arg(name).arg("--sys-db-url").arg(url(database))
+    Program::new(installed("python/bin/dbos")).arg(name).arg("--sys-db-url").arg(libpq_url(database))
 }
 
 /// Where a database is, as other libraries spell it.
-fn url(database: &Database) -> String {
+pub(crate) fn libpq_url(database: &Database) -> String {
     match database.path() {
         Some(file) => format!("sqlite:///{}", file.display()),
         // The rest are words that only our driver understands.
@@ -55,13 +55,13 @@ pub(crate) async fn neighbour(database: &Database) -> Process {
     process
 }
 
-/// An application of another language, under the name `peer`.
-pub(crate) async fn application(script: &str, database: &Database) -> Process {
+/// An application of another language, under this name.
+pub(crate) async fn application(script: &str, name: &str, database: &Database) -> Process {
     let program = match script.split_once('/').expect("a script stands in the folder of its language") {
         ("python", script) => python(script, database),
         (_, script) => typescript(script, database),
     };
-    let process = program.arg("peer").start();
+    let process = program.arg(name).start();
     process.wait_for_line("ready").await;
     process
 }

@@ -11,7 +11,10 @@ mod installed;
 
 mod apps;
 mod clients;
+mod load;
+mod page;
 mod schema;
+mod turns;
 mod values;
 
 fn main() -> ExitCode {
@@ -19,5 +22,13 @@ fn main() -> ExitCode {
         println!("no other DBOS libraries are named by {}; run .ci/peers", installed::VARIABLE);
         return ExitCode::SUCCESS;
     }
-    dbos_testkit::main(&[clients::CASES, apps::CASES, schema::CASES, values::CASES])
+    dbos_testkit::main(&[
+        clients::CASES,
+        apps::CASES,
+        schema::CASES,
+        values::CASES,
+        turns::CASES,
+        page::CASES,
+        load::CASES,
+    ])
 }
