@@ -5,6 +5,7 @@
 
 mod attributes;
 mod database_error;
+mod exact;
 mod inputs;
 mod marked;
 mod opaque;
@@ -212,7 +213,9 @@ pub(crate) fn encode_text<T: Serialize + ?Sized>(value: &T) -> Result<String, St
 ///
 /// Why the text does not fit the type.
 pub(crate) fn decode_value<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(marked::unmarked(text)?).map_err(|error| reason(&error))
+    let json = marked::unmarked(text)?;
+    exact::check::<T>(json)?;
+    serde_json::from_str(json).map_err(|error| reason(&error))
 }
 
 pub(crate) fn check_size(text: &str) -> Result<(), String> {

@@ -16,7 +16,7 @@ const refused = { '"\\u0000"': 'NUL character', '"\\ud800"': 'cannot be read' };
 
 // JavaScript has no other numbers than floats, so these are others before they are sent.
 const bent = ['9007199254740993', '-9007199254740993', '9223372036854775807', '-9223372036854775808',
-  '18446744073709551615', '18446744073709551616', '1e400'];
+  '18446744073709551615', '18446744073709551616', '18446744073709551617', '1e400'];
 
 const keysInOrder = (_, value) =>
   value?.constructor === Object ? Object.fromEntries(Object.entries(value).sort()) : value;

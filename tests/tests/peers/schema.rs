@@ -50,10 +50,10 @@ async fn fresh() -> Vec<String> {
 
 /// What only one of them has.
 fn difference(ours: &[String], theirs: &[String]) -> String {
-    let only = |mark: &str, these: &[String], those: &[String]| {
-        these.iter().filter(|line| !those.contains(line)).map(|line| format!("{mark} {line}\n")).collect::<String>()
+    let only = |mark: &str, these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).map(|line| format!("{mark} {line}")).collect()
     };
-    only("+", ours, theirs) + &only("-", theirs, ours)
+    [only("+", ours, theirs), only("-", theirs, ours)].concat().join("\n")
 }
 
 async fn a_fresh_database_is_the_one_that_the_library_for_python_makes(database: Database) {
