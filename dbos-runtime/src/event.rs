@@ -226,7 +226,7 @@ pub(crate) fn get_all_events(workflow: String) -> StepCall<'static, Result<BTree
             return Err(Error::NonExistentWorkflow { workflow });
         }
         // What another language has written in a format of its own is there as the text that it is.
-        let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let value = |text: String| decode_value(&text).unwrap_or(Value::String(text));
         Ok(events.into_iter().map(|(key, text)| (key, value(text))).collect())
     }))
 }

@@ -27,6 +27,14 @@ pub const POSTGRES_SYSTEM: &[Migration] = &[Migration {
     sql: include_str!("../postgres/0125_create_system_tables.sql"),
 }];
 
+/// What comes before [`POSTGRES_SYSTEM`] where another library has made the shared tables at an earlier version. After it
+/// the steps find tables and indexes that are there already.
+pub const POSTGRES_OLDER: Migration = Migration {
+    version: 125,
+    name: "prepare_older_tables",
+    sql: include_str!("../postgres/older/0125_prepare_older_tables.sql"),
+};
+
 /// The tables of this library on Postgres, in schema `dbos_rust`.
 pub const POSTGRES_OWN: &[Migration] = &[
     Migration { version: 1, name: "create_executors", sql: include_str!("../postgres/own/0001_create_executors.sql") },

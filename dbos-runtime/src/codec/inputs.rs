@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::marked::unmarked;
 use super::{Comparison, Probe, check_size, decode_value, reason, strict};
 use crate::schedule::is_tick;
 
@@ -195,6 +196,7 @@ struct Envelope<'a> {
 impl<'a> Given<'a> {
     fn parse(inputs: &'a str) -> Result<Self, String> {
         let unreadable = |error: serde_json::Error| format!("the arguments cannot be read: {}", reason(&error));
+        let inputs = unmarked(inputs).map_err(|reason| format!("the arguments cannot be read: {reason}"))?;
         let (positional, named) = match inputs.trim_start().as_bytes().first() {
             Some(b'[') => (serde_json::from_str(inputs).map_err(unreadable)?, None),
             Some(b'{') => {
@@ -216,6 +218,7 @@ impl<'a> Given<'a> {
     /// the instant and the context.
     fn in_two_parts(&self) -> Option<String> {
         let [instant, context] = self.positional[..] else { return None };
+        let context = bare(context);
         Some(format!(r#"[{{"scheduled_at":{instant},"context":{context}}}]"#))
     }
 
@@ -234,6 +237,20 @@ impl<'a> Given<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// The context of a schedule without what this library keeps beside it: who starts a tick by hand in another library
+/// leaves the context as it is stored.
+fn bare(context: &RawValue) -> &RawValue {
+    #[derive(Deserialize)]
+    struct Kept<'a> {
+        #[serde(borrow)]
+        json: &'a RawValue,
+        #[serde(rename = "__dbos_serializer")]
+        _mark: IgnoredAny,
+    }
+
+    serde_json::from_str(context.get()).map_or(context, |Kept { json, .. }| json)
 }
 
 /// What the workflow takes, in words.

@@ -5,7 +5,9 @@
 
 mod attributes;
 mod database_error;
+mod exact;
 mod inputs;
+mod marked;
 mod opaque;
 mod outcome;
 mod portable;
@@ -211,7 +213,9 @@ pub(crate) fn encode_text<T: Serialize + ?Sized>(value: &T) -> Result<String, St
 ///
 /// Why the text does not fit the type.
 pub(crate) fn decode_value<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| reason(&error))
+    let json = marked::unmarked(text)?;
+    exact::check::<T>(json)?;
+    serde_json::from_str(json).map_err(|error| reason(&error))
 }
 
 pub(crate) fn check_size(text: &str) -> Result<(), String> {

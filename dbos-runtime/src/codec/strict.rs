@@ -8,10 +8,14 @@ use std::marker::PhantomData;
 
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
+use super::marked::is_marked;
+
 const NESTED_OPTION: &str =
     "`Some` of an empty value is written like `None`, so it would come back as `None`; use an enum, or a `Vec`";
 const NOT_FINITE: &str = "NaN and infinity have no form in JSON; use an `Option`, or text";
 const NUL: &str = "text with a NUL character cannot be stored by Postgres; remove it, or use bytes";
+const MARK: &str =
+    "an object with `json` and `__dbos_serializer` is how the library for TypeScript marks a value of its own";
 const ODD_KEY: &str =
     "a map key must be text, a whole number, a `bool`, a `char` or a plain enum variant; use a list of pairs";
 
@@ -20,7 +24,8 @@ pub(super) fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, Stri
     let mut json = Vec::with_capacity(128);
     let mut serializer = serde_json::Serializer::new(&mut json);
     value.serialize(Strict { inner: &mut serializer, in_option: false }).map_err(|error| error.to_string())?;
-    Ok(String::from_utf8(json).expect("serde_json writes UTF-8"))
+    let json = String::from_utf8(json).expect("serde_json writes UTF-8");
+    if is_marked(&json) { Err(MARK.to_owned()) } else { Ok(json) }
 }
 
 /// The error of a part, with the part's place before it.

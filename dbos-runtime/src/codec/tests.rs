@@ -85,5 +85,6 @@ impl From<Error> for ShopError {
 
 mod arguments;
 mod errors;
+mod marked;
 mod values;
 mod workflows;

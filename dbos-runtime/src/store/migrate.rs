@@ -8,27 +8,51 @@ use crate::error::{Error, Result};
 /// The version of the shared tables that this library writes.
 pub(super) const SYSTEM_VERSION: i64 = 125;
 
-/// Newer tables only have more in them; older ones lack what we need.
-pub(super) fn check_system_version(found: Option<i64>) -> Result<()> {
-    match found {
-        Some(version) if version > SYSTEM_VERSION => {
-            tracing::warn!(
-                "the DBOS tables are at version {version}, newer than the {SYSTEM_VERSION} known here; going on"
-            );
-            Ok(())
+/// What the shared tables are, compared with what this library needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Age {
+    /// There are none.
+    Absent,
+    /// Another library has made them, and has stopped at this version.
+    Older(i64),
+    /// They will do: newer tables only have more in them.
+    Sufficient,
+}
+
+impl Age {
+    pub(super) fn of(found: Option<i64>) -> Self {
+        match found {
+            None => Self::Absent,
+            Some(version) if version < SYSTEM_VERSION => Self::Older(version),
+            Some(version) => {
+                if version > SYSTEM_VERSION {
+                    tracing::warn!(
+                        "the DBOS tables are at version {version}, newer than the {SYSTEM_VERSION} known here; going on"
+                    );
+                }
+                Self::Sufficient
+            }
         }
-        Some(version) if version < SYSTEM_VERSION => Err(Error::Configuration(format!(
-            "the DBOS tables are at version {version} and version {SYSTEM_VERSION} is needed; \
-             upgrade them with a current DBOS library of another language (`dbos migrate`), or name another database"
-        ))),
-        _ => Ok(()),
     }
 }
 
+/// Why tables of an older version are not used: `remedy` is what to do about it.
+pub(super) fn too_old(version: i64, remedy: &str) -> Error {
+    Error::Configuration(format!(
+        "the DBOS tables are at version {version} and version {SYSTEM_VERSION} is needed; {remedy}"
+    ))
+}
+
 pub(super) fn check_complete(system: Option<i64>, own: Option<i64>, needed: &[Migration]) -> Result<()> {
-    check_system_version(system)?;
+    let age = Age::of(system);
+    if let Age::Older(version) = age {
+        return Err(too_old(
+            version,
+            "run the command `migrate` of a program to upgrade them, or name another database",
+        ));
+    }
     let complete = needed.iter().all(|step| own.is_some_and(|version| version >= step.version));
-    if system.is_some() && complete {
+    if age == Age::Sufficient && complete {
         return Ok(());
     }
     Err(Error::Configuration(

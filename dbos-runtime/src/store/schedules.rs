@@ -396,12 +396,13 @@ impl Store {
     }
 }
 
+/// The class is empty, and not absent: the tools of the library for TypeScript start no tick by hand otherwise.
 fn insert(new: &NewSchedule) -> Statement {
     let statement = Statement::new(
         "INSERT INTO dbos.workflow_schedules
                 (schedule_name, workflow_name, schedule, cron_timezone, context, automatic_backfill, queue_name,
-                 application_name, status, schedule_id)
-         VALUES ($1, $2, $3, $4, $5, $6 = 1, $7, $8, 'ACTIVE', $9)
+                 application_name, status, schedule_id, workflow_class_name)
+         VALUES ($1, $2, $3, $4, $5, $6 = 1, $7, $8, 'ACTIVE', $9, '')
          ON CONFLICT (schedule_name) DO NOTHING
          RETURNING schedule_id",
     );
@@ -412,7 +413,7 @@ fn replace(new: &NewSchedule, since_ms: i64) -> Statement {
     let statement = Statement::new(
         "UPDATE dbos.workflow_schedules
             SET workflow_name = $2, schedule = $3, cron_timezone = $4, context = $5, automatic_backfill = ($6 = 1),
-                queue_name = $7, application_name = $8, workflow_class_name = NULL
+                queue_name = $7, application_name = $8, workflow_class_name = ''
           WHERE schedule_name = $1",
     );
     with_definition(statement, new, since_ms)

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use dbos_migrations::{Migration, POSTGRES_OWN, POSTGRES_SYSTEM, SQLITE_OWN, SQLITE_SYSTEM};
+use dbos_migrations::{Migration, POSTGRES_OLDER, POSTGRES_OWN, POSTGRES_SYSTEM, SQLITE_OWN, SQLITE_SYSTEM};
 use dbos_testkit::{Backend, Database, behaviours};
 
 behaviours! { migrations:
@@ -39,7 +39,8 @@ async fn each_history_leaves_its_version_behind(database: Database) {
 }
 
 /// Somewhere it has been applied as it is. What is missing comes in another one; a new one is added here.
-const MERGED: [(&[Migration], &[u64]); 4] = [
+const MERGED: [(&[Migration], &[u64]); 5] = [
+    (&[POSTGRES_OLDER], &[0xa90c_936a_aa17_74ef]),
     (POSTGRES_SYSTEM, &[0xc333_1336_9dd7_f108]),
     (POSTGRES_OWN, &[0x664b_bde2_de0a_6095, 0xaff9_b3cf_fe06_0dee]),
     (SQLITE_SYSTEM, &[0x360a_0c9d_16b9_204a]),

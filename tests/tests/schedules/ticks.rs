@@ -35,7 +35,7 @@ async fn a_declared_schedule_is_a_row_that_others_read(database: Database) {
         .remove(0);
 
     let text = |text: &str| Some(text.to_owned());
-    let columns = [text("yearly"), text("yearly"), None, text("0 30 12 1 1 *"), text("ACTIVE"), None];
+    let columns = [text("yearly"), text("yearly"), text(""), text("0 30 12 1 1 *"), text("ACTIVE"), None];
     assert_eq!(row[..6], columns);
     assert_eq!(row[6..9], [text("Europe/Berlin"), None, text("schedules")]);
     let context: serde_json::Value = serde_json::from_str(row[9].as_deref().unwrap()).unwrap();

@@ -59,6 +59,9 @@ fn a_tick_is_read_from_one_argument_or_two() {
         r#"{"positionalArgs":["1970-01-01T00:00:00.000Z",7],"namedArgs":{}}"#,
         r#"{"args":["1970-01-01T00:00:00+00:00",7],"kwargs":{}}"#,
         r#"["1970-01-01T00:00:00.000Z",7]"#,
+        r#"["1970-01-01T00:00:00.000Z",{"json":7,"__dbos_serializer":"superjson"}]"#,
+        r#"["1970-01-01T00:00:00.000Z",{"json":7,"__dbos_serializer":"superjson","dbos_rust":{"late":"skip"}}]"#,
+        r#"{"json":["1970-01-01T00:00:00.000Z",7],"meta":{"values":{"0":["Date"]},"v":1},"__dbos_serializer":"superjson"}"#,
         &tick.encode(expected.as_ref().unwrap()).unwrap(),
     ] {
         assert_eq!(tick.decode(stored), expected, "{stored}");

@@ -1,5 +1,7 @@
 //! Values that come back equal, and those that are refused.
 
+use serde_json::Value;
+
 use super::*;
 
 #[test]
@@ -18,6 +20,21 @@ fn numbers_come_back_to_the_last_digit() {
     // One that a fast parser gets wrong in its last bit.
     comes_back!(f64, 1.234_567_890_123_456_7e-300);
     comes_back!(f64, 2.638_344_616_030_823_5e-256);
+}
+
+/// As other languages write them.
+#[test]
+fn whole_numbers_beyond_64_bits_are_exact_or_refused() {
+    assert_eq!(decode_value::<i128>("-18446744073709551617"), Ok(-18_446_744_073_709_551_617));
+    // A float, exactly or as JavaScript writes it.
+    for text in ["18446744073709551615", "18446744073709551616", "18446744073709552000", "-0", "1e21", "[0.1,{}]"] {
+        assert_eq!(decode_value::<Value>(text), Ok(serde_json::from_str(text).unwrap()), "{text}");
+    }
+    for text in ["18446744073709551617", "-18446744073709551617", r#"{"a":["\"1",{"b":36893488147419103233}]}"#] {
+        let reason = decode_value::<Value>(text).unwrap_err();
+        assert!(reason.contains("has no exact form in a JSON value"), "{reason}");
+    }
+    assert_eq!(decode_value::<Value>(r#""18446744073709551617""#), Ok(json!("18446744073709551617")));
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use dbos_migrations::{POSTGRES_OWN, POSTGRES_SYSTEM};
-use sqlx::{Connection, PgConnection, SqlStr};
+use dbos_migrations::{Migration, POSTGRES_OLDER, POSTGRES_OWN, POSTGRES_SYSTEM};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr, SqlStr};
 
 use super::schema::Schema;
 use crate::config::DEFAULT_SCHEMA;
 use crate::error::{Error, Result};
-use crate::store::migrate::{SYSTEM_VERSION, check_complete, check_system_version, failed};
+use crate::store::migrate::{Age, SYSTEM_VERSION, check_complete, failed};
 
 /// The lock that every DBOS library takes while it migrates. In a schema of another name it is one of that name's, so
 /// that nobody waits for whoever works elsewhere.
@@ -66,14 +66,42 @@ async fn versions(connection: &mut PgConnection, schema: &Schema) -> Result<(Opt
 
 async fn apply(connection: &mut PgConnection, schema: &Schema) -> Result<()> {
     let (system, own) = versions(connection, schema).await?;
-    check_system_version(system)?;
-    let system_steps = POSTGRES_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
-    let own_steps = POSTGRES_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
-    for step in system_steps.chain(own_steps) {
-        sqlx::raw_sql(schema.spelled(step.sql)).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
-        tracing::info!(version = step.version, name = step.name, "database migrated");
+    match Age::of(system) {
+        Age::Absent => run_all(connection, schema, POSTGRES_SYSTEM).await?,
+        Age::Older(version) => {
+            tracing::info!(from = version, to = SYSTEM_VERSION, "upgrading tables that another DBOS library has made");
+            run(connection, &POSTGRES_OLDER, schema.spelled(POSTGRES_OLDER.sql)).await?;
+            for step in POSTGRES_SYSTEM {
+                run(connection, step, where_absent(schema.spelled(step.sql).as_str())).await?;
+            }
+        }
+        Age::Sufficient => {}
+    }
+    let done = POSTGRES_OWN.iter().take_while(|step| own.is_some_and(|version| version >= step.version)).count();
+    run_all(connection, schema, &POSTGRES_OWN[done..]).await
+}
+
+async fn run_all(connection: &mut PgConnection, schema: &Schema, steps: &[Migration]) -> Result<()> {
+    for step in steps {
+        run(connection, step, schema.spelled(step.sql)).await?;
     }
     Ok(())
+}
+
+async fn run(connection: &mut PgConnection, step: &Migration, sql: SqlStr) -> Result<()> {
+    sqlx::raw_sql(sql).execute(connection).await.map_err(|error| failed(step, error))?;
+    tracing::info!(version = step.version, name = step.name, "database migrated");
+    Ok(())
+}
+
+/// The statements of a migration, for a database that has some of the tables and indexes.
+fn where_absent(sql: &str) -> SqlStr {
+    let made = [
+        ("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS "),
+        ("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS "),
+        ("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX IF NOT EXISTS "),
+    ];
+    AssertSqlSafe(made.iter().fold(sql.to_owned(), |sql, (always, once)| sql.replace(always, once))).into_sql_str()
 }
 
 async fn version_of(connection: &mut PgConnection, table: SqlStr, select: SqlStr) -> Result<Option<i64>> {

@@ -4,7 +4,7 @@ use dbos_migrations::{SQLITE_OWN, SQLITE_SYSTEM};
 use sqlx::SqliteConnection;
 
 use crate::error::{Error, Result};
-use crate::store::migrate::{SYSTEM_VERSION, check_complete, check_system_version, failed};
+use crate::store::migrate::{Age, check_complete, failed, too_old};
 use crate::store::retry::is_transient;
 
 /// How often the lock is asked for; each time it is waited for as long as for any other write.
@@ -45,13 +45,19 @@ async fn versions(connection: &mut SqliteConnection) -> Result<(Option<i64>, Opt
 
 async fn apply(connection: &mut SqliteConnection) -> Result<()> {
     let (system, own) = versions(connection).await?;
-    check_system_version(system)?;
+    let age = Age::of(system);
+    if let Age::Older(version) = age {
+        return Err(too_old(
+            version,
+            "upgrade them with a current DBOS library of another language (`dbos migrate`), or name another file",
+        ));
+    }
     if system.is_some() {
         // In a file that cannot be written, `BEGIN IMMEDIATE` opens a transaction that only reads, without a word.
         let nothing = sqlx::raw_sql("DELETE FROM dbos_migrations WHERE FALSE").execute(&mut *connection).await;
         nothing.map_err(|error| Error::database("write to the database", error))?;
     }
-    let system_steps = SQLITE_SYSTEM.iter().filter(|step| system.is_none() && step.version <= SYSTEM_VERSION);
+    let system_steps = SQLITE_SYSTEM.iter().filter(|_| age == Age::Absent);
     let own_steps = SQLITE_OWN.iter().filter(|step| own.is_none_or(|version| version < step.version));
     for step in system_steps.chain(own_steps) {
         sqlx::raw_sql(step.sql).execute(&mut *connection).await.map_err(|error| failed(step, error))?;
