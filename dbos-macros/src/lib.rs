@@ -114,7 +114,7 @@ pub fn workflows(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - `retries = n`: further attempts after an error; 0 by default, and without end if it is `"unlimited"`. Owned arguments are cloned for each attempt.
 /// - `interval = "1s"`: the pause before the first retry; 1 second by default.
 /// - `backoff = 2.0`: what each further pause is multiplied by; 2 by default.
-/// - `max_interval = "1h"`: the longest pause; 1 hour by default.
+/// - `max_interval = "1h"`: the longest pause, unless `interval` is longer; 1 hour by default.
 /// - `retry_if = path`: a function from `&E` to `bool`; errors for which it is false are not retried.
 /// - `timeout = "30s"`: ends an attempt that takes longer with `dbos::Error::StepTimedOut`; none by default.
 /// - `name = "…"`: the name in the database; by default the function's.

@@ -13,7 +13,7 @@ pub struct RetryPolicy {
     pub interval: Duration,
     /// What the pause is multiplied by from retry to retry.
     pub backoff: f64,
-    /// The longest pause.
+    /// The longest pause, unless the first is longer.
     pub max_interval: Duration,
 }
 
@@ -36,7 +36,7 @@ impl RetryPolicy {
     fn bare_pause_after(&self, attempt: u32) -> Duration {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.interval.as_secs_f64() * self.backoff.max(1.0).powi(exponent);
-        Duration::try_from_secs_f64(seconds).unwrap_or(self.max_interval).min(self.max_interval)
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.max_interval.max(self.interval))
     }
 }
 
@@ -50,6 +50,8 @@ mod tests {
         let pauses: Vec<u64> = (1..6).map(|attempt| policy.bare_pause_after(attempt).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 5, 5]);
         assert_eq!(policy.bare_pause_after(u32::MAX), Duration::from_secs(5));
+        let daily = RetryPolicy { interval: Duration::from_hours(24), ..RetryPolicy::DEFAULT };
+        assert_eq!([1, 2].map(|attempt| daily.bare_pause_after(attempt)), [Duration::from_hours(24); 2]);
     }
 
     #[test]
