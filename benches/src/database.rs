@@ -27,8 +27,15 @@ pub struct Database {
 
 enum Place {
     /// Seen from another database, so that looking is not counted.
-    Server { name: String, outside: Client, inside: Client },
-    File { _folder: TempDir, connection: Connection },
+    Server {
+        name: String,
+        outside: Client,
+        inside: Client,
+    },
+    File {
+        _folder: TempDir,
+        connection: Connection,
+    },
 }
 
 /// What a database has done so far.
@@ -47,7 +54,10 @@ impl Database {
             let path = folder.path().join("benches.sqlite");
             let connection = Connection::open(&path)?;
             connection.execute_batch(&format!("PRAGMA journal_mode = WAL; {ORDERS}"))?;
-            return Ok(Self { url: format!("sqlite:{}", path.display()), place: Place::File { _folder: folder, connection } });
+            return Ok(Self {
+                url: format!("sqlite:{}", path.display()),
+                place: Place::File { _folder: folder, connection },
+            });
         }
         let name = format!("{contender:?}").to_lowercase();
         let outside = connect(&server.url("postgres")).await?;
@@ -127,9 +137,7 @@ impl Database {
 
     async fn texts(&self, sql: &str) -> Result<Vec<String>> {
         match &self.place {
-            Place::Server { inside, .. } => {
-                Ok(inside.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
-            }
+            Place::Server { inside, .. } => Ok(inside.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect()),
             Place::File { connection, .. } => {
                 let mut statement = connection.prepare(&sql.replace("dbos.", ""))?;
                 let texts = statement.query_map([], |row| row.get(0))?;

@@ -3,9 +3,7 @@
 use crate::contender::Name::{self, Durare, Groups, Official, OneByOne, Ours, OursOnSqlite, SqliteGroups};
 use crate::results::Results;
 use crate::statistics::Spread;
-use crate::workload::Metric::{
-    self, BytesEach, LaunchMs, P50, PerSecond, Seconds, Statements, StatementsPerSecond,
-};
+use crate::workload::Metric::{self, BytesEach, LaunchMs, P50, PerSecond, Seconds, Statements, StatementsPerSecond};
 
 /// A line of the table.
 pub struct Goal {

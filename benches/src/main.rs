@@ -77,9 +77,7 @@ async fn main() -> Result<()> {
                 Name::Ours | Name::OursOnSqlite => job::serve::<contender::ours::Ours>(&url, &job, started).await,
                 Name::Official => job::serve::<contender::official::Official>(&url, &job, started).await,
                 Name::Durare => job::serve::<contender::durare::Durare>(&url, &job, started).await,
-                Name::SqliteGroups => {
-                    job::serve::<contender::sqlite_groups::SqliteGroups>(&url, &job, started).await
-                }
+                Name::SqliteGroups => job::serve::<contender::sqlite_groups::SqliteGroups>(&url, &job, started).await,
             }
         }
     }

@@ -5,13 +5,18 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
+use crate::contender::Body;
 use crate::contender::Name;
 use crate::results::Results;
 use crate::workload::{ALL, Kind, Metric};
-use crate::contender::Body;
 
-const COLORS: [RGBColor; 5] =
-    [RGBColor(150, 150, 150), RGBColor(60, 60, 60), RGBColor(0, 110, 200), RGBColor(220, 120, 0), RGBColor(0, 150, 100)];
+const COLORS: [RGBColor; 5] = [
+    RGBColor(150, 150, 150),
+    RGBColor(60, 60, 60),
+    RGBColor(0, 110, 200),
+    RGBColor(220, 120, 0),
+    RGBColor(0, 150, 100),
+];
 const CONTENDERS: [Name; 5] = [Name::OneByOne, Name::Groups, Name::Ours, Name::Official, Name::Durare];
 
 /// Draws the workflows of one step and of ten, side by side.
@@ -30,7 +35,14 @@ pub fn draw(results: &Results, path: &Path) -> Result<()> {
             .y_label_area_size(54)
             .build_cartesian_2d((1f64..512f64).log_scale(), (least / 1.5..most * 1.5).log_scale())
             .map_err(failed)?;
-        chart.configure_mesh().x_desc("in flight").x_labels(6).draw().map_err(failed)?;
+        chart
+            .configure_mesh()
+            .x_desc("in flight")
+            .x_labels(6)
+            .x_label_formatter(&|number| format!("{number:.0}"))
+            .y_label_formatter(&|number| format!("{number:.0}"))
+            .draw()
+            .map_err(failed)?;
         for ((contender, color), points) in CONTENDERS.iter().zip(COLORS).zip(lines) {
             let series = LineSeries::new(points, color.stroke_width(2)).point_size(3);
             let drawn = chart.draw_series(series).map_err(failed)?;

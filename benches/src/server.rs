@@ -57,7 +57,12 @@ impl Server {
         if let Some((user, group)) = owner {
             postmaster.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).arg("--clear-groups");
         }
-        postmaster.arg("--pdeathsig=QUIT").arg(binary("postgres")?).arg("-D").arg(&data).args(["-p", &port.to_string()]);
+        postmaster
+            .arg("--pdeathsig=QUIT")
+            .arg(binary("postgres")?)
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string()]);
         let log = OpenOptions::new().create(true).append(true).open(folder.path().join("log"))?;
         let postmaster = postmaster.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
 

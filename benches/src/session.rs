@@ -61,7 +61,8 @@ impl Session {
     }
 
     async fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
-        let line = tokio::time::timeout(PATIENCE, self.answers.next_line()).await.context("no answer for minutes")??;
+        let line =
+            tokio::time::timeout(PATIENCE, self.answers.next_line()).await.context("no answer for minutes")??;
         Ok(serde_json::from_str(&line.context("a contender has failed")?)?)
     }
 }

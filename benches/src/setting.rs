@@ -22,8 +22,13 @@ pub async fn describe(server: &Server, rounds: usize, seconds: f64) -> Result<St
         format!("- machine: {}, {} cores, {}; load before it began: {load}", cpu_model()?, cores(), memory()?),
         format!("- Postgres: {}", settings.join(", ")),
         format!("- SQLite: {}, WAL, `synchronous` FULL", rusqlite::version()),
-        format!("- this library: as it comes, {} connections, waiters look each {:?}", config.pool_size, config.poll_interval),
-        format!("- `dbos` 0.5.0 and `durare` 0.5.0: {PEER_CONNECTIONS} connections, queues looked at each {PEER_POLL:?}"),
+        format!(
+            "- this library: as it comes, {} connections, waiters look each {:?}",
+            config.pool_size, config.poll_interval
+        ),
+        format!(
+            "- `dbos` 0.5.0 and `durare` 0.5.0: {PEER_CONNECTIONS} connections, queues looked at each {PEER_POLL:?}"
+        ),
         format!(
             "- A: {}, {}, {} and {} connections at 1, 16, 64 and 512 in flight; B: one",
             one_by_one::connections(1),

@@ -41,7 +41,10 @@ pub async fn run(rounds: usize, seconds: f64, only: &[String], write: Option<&Pa
         replace(&folder.join("performance.md"), &text)?;
         plot::draw(&results, &folder.join("images/performance.svg"))?;
     }
-    ensure!(workloads.iter().all(|workload| !results.metrics(workload.key).is_empty()), "a workload has no valid round");
+    ensure!(
+        workloads.iter().all(|workload| !results.metrics(workload.key).is_empty()),
+        "a workload has no valid round"
+    );
     Ok(())
 }
 

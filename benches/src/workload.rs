@@ -73,10 +73,11 @@ pub const ALL: &[Workload] = &[
     sqlite("sqlite-1-64", "SQLite: one step, 64 in flight", 1, 64),
     sqlite("sqlite-10-64", "SQLite: ten steps, 64 in flight", 10, 64),
     engines("drain", "10,000 workflows into a queue and out of it", Kind::Drain(10_000)),
-    engines("payload", "A step that gives back 1 MB, 4 in flight", Kind::Load {
-        body: Body::Payload(1_000_000),
-        in_flight: 4,
-    }),
+    engines(
+        "payload",
+        "A step that gives back 1 MB, 4 in flight",
+        Kind::Load { body: Body::Payload(1_000_000), in_flight: 4 },
+    ),
     engines("sleeping", "10,000 workflows asleep", Kind::Waiting(Wait::Sleep, 10_000)),
     engines("listening", "10,000 workflows waiting for a message", Kind::Waiting(Wait::Message, 10_000)),
     engines("recovery", "1,000 workflows left behind by `kill -9`, until all run again", Kind::Recovery(1_000)),
