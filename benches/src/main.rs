@@ -1,7 +1,7 @@
 //! Measures the library beside other libraries and beside what the database itself allows, on one server, in turns.
 //! `docs/performance.md` says how to run it and what came of it.
 
-#![allow(clippy::cast_precision_loss, reason = "what is measured has three digits that matter")]
+#![allow(clippy::disallowed_methods, reason = "nothing here is replayed")]
 
 mod contender;
 mod cpu;

@@ -37,8 +37,8 @@ impl Session {
         let orders = process.stdin.take().context("standard input is piped")?;
         let answers = BufReader::new(process.stdout.take().context("standard output is piped")?).lines();
         let mut session = Self { process, orders, answers, launch_ms: 0.0 };
-        session.launch_ms = session.answer().await.with_context(|| format!("{}", contender.title()))?;
-        session.answer::<()>().await.with_context(|| format!("{}", contender.title()))?;
+        session.launch_ms = session.answer().await.with_context(|| contender.title())?;
+        session.answer::<()>().await.with_context(|| contender.title())?;
         Ok(session)
     }
 

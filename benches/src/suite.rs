@@ -1,6 +1,6 @@
 //! All workloads, round after round; in each round the contenders take turns on the same server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -50,13 +50,12 @@ pub async fn run(rounds: usize, seconds: f64, only: &[String], write: Option<&Pa
 
 /// A database for each contender, with its tables.
 async fn prepare(server: &Server, workloads: &[&Workload]) -> Result<BTreeMap<Name, Database>> {
+    let contenders: BTreeSet<_> = workloads.iter().flat_map(|workload| workload.contenders).collect();
     let mut databases = BTreeMap::new();
-    for &contender in workloads.iter().flat_map(|workload| workload.contenders) {
-        if !databases.contains_key(&contender) {
-            let database = Database::fresh(server, contender).await?;
-            Session::launch(contender, &database.url, &Job::Idle).await?.end().await?;
-            databases.insert(contender, database);
-        }
+    for &contender in contenders {
+        let database = Database::fresh(server, contender).await?;
+        Session::launch(contender, &database.url, &Job::Idle).await?.end().await?;
+        databases.insert(contender, database);
     }
     Ok(databases)
 }
