@@ -1,14 +1,12 @@
 //! Enqueueing many workflows in one commit, in few statements.
 
-use std::collections::HashSet;
-
 use serde_json::{Value, json};
 
 use super::backend::Dialect;
 use super::connection::{Connection, Isolation};
-use super::sql::{Row, Statement};
-use super::starts::{Start, on_postgres};
-use super::{PORTABLE, Store, within};
+use super::sql::Statement;
+use super::starts::{Start, input_rows, on_postgres, owners, status_rows};
+use super::{Store, within};
 use crate::error::Error;
 use crate::id::IdReuse;
 
@@ -89,11 +87,12 @@ impl Store {
                 Dialect::Postgres => within(self.deadline(), connection.run(&on_postgres(chunk))).await?,
                 Dialect::Sqlite => within(self.deadline(), connection.run(&status_rows(chunk))).await?,
             };
-            let missing = missing(chunk, &made)?;
+            let made = owners(&made)?;
             if self.dialect() == Dialect::Sqlite {
-                within(self.deadline(), connection.run(&input_rows(chunk, &missing))).await?;
+                within(self.deadline(), connection.run(&input_rows(chunk, &made))).await?;
             }
-            taken.extend(missing.into_iter().map(|place| number * CHUNK + place));
+            let missing = (0..chunk.len()).filter(|place| !made.contains(&chunk[*place].owner));
+            taken.extend(missing.map(|place| number * CHUNK + place));
         }
         Ok(taken)
     }
@@ -187,78 +186,4 @@ impl Store {
         .bind(now_ms)
         .bind(&parent.application)
     }
-}
-
-/// The places of those of `batch` that were not made.
-fn missing(batch: &[Start], made: &[Row]) -> sqlx::Result<Vec<usize>> {
-    let made: HashSet<_> = made.iter().map(|row| row.text("creator_xid")).collect::<sqlx::Result<_>>()?;
-    Ok((0..batch.len()).filter(|place| !made.contains(&batch[*place].owner)).collect())
-}
-
-/// On SQLite, which has no arrays, a batch is a text.
-fn status_rows(batch: &[Start]) -> Statement {
-    let entries: Vec<_> = batch
-        .iter()
-        .map(|start| {
-            json!([
-                start.workflow,
-                start.status().as_str(),
-                start.name,
-                start.application,
-                start.version,
-                start.owner,
-                start.now_ms,
-                start.timeout_ms,
-                start.deadline_ms,
-                start.queue(),
-                start.deduplication_id(),
-                start.priority(),
-                start.due_ms(),
-                start.provenance.user,
-                start.provenance.roles_text(),
-                start.provenance.assumed_role,
-                start.provenance.request_text(),
-                start.partition_key(),
-                start.parent,
-                start.attributes,
-            ])
-        })
-        .collect();
-    Statement::new(
-        "INSERT INTO dbos.workflow_status
-                (workflow_uuid, status, name, application_name, application_version, creator_xid, created_at, updated_at,
-                 workflow_timeout_ms, workflow_deadline_epoch_ms, queue_name, deduplication_id, priority,
-                 delay_until_epoch_ms, authenticated_user, authenticated_roles, assumed_role, request,
-                 queue_partition_key, parent_workflow_id, attributes, recovery_attempts, serialization)
-         SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'),
-                json_extract(entry.value, '$[2]'), json_extract(entry.value, '$[3]'),
-                json_extract(entry.value, '$[4]'), json_extract(entry.value, '$[5]'),
-                json_extract(entry.value, '$[6]'), json_extract(entry.value, '$[6]'),
-                json_extract(entry.value, '$[7]'), json_extract(entry.value, '$[8]'),
-                json_extract(entry.value, '$[9]'), json_extract(entry.value, '$[10]'),
-                json_extract(entry.value, '$[11]'), json_extract(entry.value, '$[12]'),
-                json_extract(entry.value, '$[13]'), json_extract(entry.value, '$[14]'),
-                json_extract(entry.value, '$[15]'), json_extract(entry.value, '$[16]'),
-                json_extract(entry.value, '$[17]'), json_extract(entry.value, '$[18]'),
-                json_extract(entry.value, '$[19]'), 0, $2
-           FROM json_each($1) AS entry
-          WHERE TRUE
-         ON CONFLICT DO NOTHING
-         RETURNING creator_xid",
-    )
-    .bind(Value::Array(entries).to_string())
-    .bind(PORTABLE)
-}
-
-fn input_rows(batch: &[Start], missing: &[usize]) -> Statement {
-    let made = batch.iter().enumerate().filter(|(place, _)| missing.binary_search(place).is_err());
-    let entries: Vec<_> = made.map(|(_, start)| json!([start.workflow, start.inputs, start.now_ms])).collect();
-    Statement::new(
-        "INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
-         SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'), json_extract(entry.value, '$[2]')
-           FROM json_each($1) AS entry
-          WHERE TRUE
-         ON CONFLICT (workflow_uuid) DO NOTHING",
-    )
-    .bind(Value::Array(entries).to_string())
 }

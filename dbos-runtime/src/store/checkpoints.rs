@@ -3,6 +3,8 @@
 //! The fence is a locking read of the owner token in the statement that writes. A plain read would
 //! see the statement's snapshot and let a run that was taken over a moment ago still record.
 
+use serde_json::{Value, json};
+
 use super::backend::{Access, Dialect};
 use super::connection::{Connection, Isolation};
 use super::sql::{Row, Statement};
@@ -74,19 +76,19 @@ impl Write for Checkpoint {
     const ACTION: &'static str = "record a step";
 
     async fn commit(store: &Store, batch: &[Self]) -> sqlx::Result<Vec<Recorded>> {
+        let plain = batch.iter().all(|checkpoint| matches!(checkpoint.effect, Effect::None));
         match store.dialect() {
             Dialect::Postgres => {
-                let plain = batch.iter().all(|checkpoint| matches!(checkpoint.effect, Effect::None));
                 let statement = if plain { plain_on_postgres(batch) } else { with_effects_on_postgres(batch) };
-                let rows = store.run(Access::Write, &statement).await?;
-                replies(batch, &rows)
+                replies(batch, &store.run(Access::Write, &statement).await?)
             }
             Dialect::Sqlite => {
                 let mut connection = store.begin(Isolation::default()).await?;
-                let mut replies = Vec::with_capacity(batch.len());
-                for checkpoint in batch {
-                    replies.push(within(store.deadline(), record_on_sqlite(&mut connection, checkpoint)).await?);
-                }
+                let replies = if plain && batch.len() > 1 {
+                    replies(batch, &within(store.deadline(), connection.run(&plain_on_sqlite(batch))).await?)?
+                } else {
+                    record_one_by_one(store, &mut connection, batch).await?
+                };
                 within(store.deadline(), connection.commit()).await?;
                 Ok(replies)
             }
@@ -283,6 +285,57 @@ impl<'a> EffectColumns<'a> {
             },
         }
     }
+}
+
+/// On SQLite, which has no arrays, a batch is a text.
+fn plain_on_sqlite(batch: &[Checkpoint]) -> Statement {
+    let entries: Vec<_> = batch
+        .iter()
+        .map(|item| {
+            json!([
+                item.workflow,
+                item.owner,
+                item.step,
+                item.name,
+                item.output,
+                item.error,
+                item.child,
+                item.started_at_ms,
+                item.completed_at_ms,
+                item.serialization(),
+                item.application,
+            ])
+        })
+        .collect();
+    Statement::new(
+        "INSERT INTO dbos.operation_outputs
+                (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
+                 completed_at_epoch_ms, serialization, application_name, retention_timestamp)
+         SELECT workflow.workflow_uuid, json_extract(entry.value, '$[2]'), json_extract(entry.value, '$[3]'),
+                json_extract(entry.value, '$[4]'), json_extract(entry.value, '$[5]'),
+                json_extract(entry.value, '$[6]'), json_extract(entry.value, '$[7]'),
+                json_extract(entry.value, '$[8]'), json_extract(entry.value, '$[9]'),
+                json_extract(entry.value, '$[10]'), json_extract(entry.value, '$[8]')
+           FROM json_each($1) AS entry
+          CROSS JOIN dbos.workflow_status AS workflow
+          WHERE workflow.workflow_uuid = json_extract(entry.value, '$[0]')
+            AND workflow.owner_xid = json_extract(entry.value, '$[1]')
+         ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+         RETURNING workflow_uuid, function_id, FALSE AS unreachable",
+    )
+    .bind(Value::Array(entries).to_string())
+}
+
+async fn record_one_by_one(
+    store: &Store,
+    connection: &mut Connection,
+    batch: &[Checkpoint],
+) -> sqlx::Result<Vec<Recorded>> {
+    let mut replies = Vec::with_capacity(batch.len());
+    for checkpoint in batch {
+        replies.push(within(store.deadline(), record_on_sqlite(connection, checkpoint)).await?);
+    }
+    Ok(replies)
 }
 
 async fn record_on_sqlite(connection: &mut Connection, checkpoint: &Checkpoint) -> sqlx::Result<Recorded> {

@@ -1,9 +1,13 @@
 //! Writing how a workflow ended, once, by its owner.
 
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
 use super::Store;
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
-use super::sql::Statement;
+use super::sql::{Row, Statement};
 use super::within;
 use super::writer::Write;
 use crate::status::Status;
@@ -25,26 +29,22 @@ impl Write for Ended {
     const ACTION: &'static str = "record how a workflow ended";
 
     async fn commit(store: &Store, batch: &[Self]) -> sqlx::Result<Vec<bool>> {
-        let mut ended = Vec::new();
-        match store.dialect() {
-            Dialect::Postgres => {
-                for row in store.run(Access::Write, &on_postgres(batch)).await? {
-                    ended.push(row.text("workflow_uuid")?);
-                }
-            }
+        let ended = match store.dialect() {
+            Dialect::Postgres => workflows(&store.run(Access::Write, &on_postgres(batch)).await?)?,
             Dialect::Sqlite => {
                 let mut connection = store.begin(Isolation::default()).await?;
-                for item in batch {
-                    if !within(store.deadline(), connection.run(&status_update(item))).await?.is_empty() {
-                        within(store.deadline(), connection.run(&output_row(item))).await?;
-                        ended.push(item.workflow.clone());
-                    }
-                }
+                let ended = workflows(&within(store.deadline(), connection.run(&status_updates(batch))).await?)?;
+                within(store.deadline(), connection.run(&output_rows(batch, &ended))).await?;
                 within(store.deadline(), connection.commit()).await?;
+                ended
             }
-        }
+        };
         Ok(batch.iter().map(|item| ended.contains(&item.workflow)).collect())
     }
+}
+
+fn workflows(rows: &[Row]) -> sqlx::Result<HashSet<String>> {
+    rows.iter().map(|row| row.text("workflow_uuid")).collect()
 }
 
 fn on_postgres(batch: &[Ended]) -> Statement {
@@ -93,33 +93,41 @@ fn on_postgres(batch: &[Ended]) -> Statement {
     .bind(batch.iter().map(|item| Some(item.now_ms)).collect::<Vec<_>>())
 }
 
-fn status_update(item: &Ended) -> Statement {
+/// On SQLite, which has no arrays, a batch is a text.
+fn status_updates(batch: &[Ended]) -> Statement {
+    let entries: Vec<_> =
+        batch.iter().map(|item| json!([item.workflow, item.owner, item.status.as_str(), item.now_ms])).collect();
     Statement::new(
         "UPDATE dbos.workflow_status
-            SET status = $3, updated_at = $4, completed_at = $4, deduplication_id = NULL, owner_xid = NULL,
+            SET status = json_extract(entry.value, '$[2]'),
+                updated_at = json_extract(entry.value, '$[3]'),
+                completed_at = json_extract(entry.value, '$[3]'),
+                deduplication_id = NULL,
+                owner_xid = NULL,
                 serialization = 'portable_json'
-          WHERE workflow_uuid = $1
-            AND owner_xid = $2
+           FROM json_each($1) AS entry
+          WHERE workflow_uuid = json_extract(entry.value, '$[0]')
+            AND owner_xid = json_extract(entry.value, '$[1]')
             AND status = 'PENDING'
          RETURNING workflow_uuid",
     )
-    .bind(&item.workflow)
-    .bind(&item.owner)
-    .bind(item.status.as_str())
-    .bind(item.now_ms)
+    .bind(Value::Array(entries).to_string())
 }
 
-fn output_row(item: &Ended) -> Statement {
+/// What came of those that ended.
+fn output_rows(batch: &[Ended], ended: &HashSet<String>) -> Statement {
+    let ended = batch.iter().filter(|item| ended.contains(&item.workflow));
+    let entries: Vec<_> = ended.map(|item| json!([item.workflow, item.output, item.error, item.now_ms])).collect();
     Statement::new(
         "INSERT INTO dbos.workflow_output (workflow_uuid, output, error, retention_timestamp)
-         VALUES ($1, $2, $3, $4)
+         SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'),
+                json_extract(entry.value, '$[2]'), json_extract(entry.value, '$[3]')
+           FROM json_each($1) AS entry
+          WHERE TRUE
          ON CONFLICT (workflow_uuid)
          DO UPDATE SET output = EXCLUDED.output,
                        error = EXCLUDED.error,
                        retention_timestamp = EXCLUDED.retention_timestamp",
     )
-    .bind(&item.workflow)
-    .bind(item.output.clone())
-    .bind(item.error.clone())
-    .bind(item.now_ms)
+    .bind(Value::Array(entries).to_string())
 }

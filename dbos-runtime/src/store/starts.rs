@@ -5,6 +5,10 @@
 //! locked meanwhile, as a foreign key would do, so that it cannot be forgotten at the same moment. A workflow in a
 //! queue is nobody's yet.
 
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
 use super::sql::{Row, Statement};
@@ -119,18 +123,12 @@ impl Write for Start {
     const ACTION: &'static str = "start a workflow";
 
     async fn commit(store: &Store, batch: &[Self]) -> sqlx::Result<Vec<bool>> {
-        let made: Vec<String> = match store.dialect() {
+        let made = match store.dialect() {
             Dialect::Postgres => owners(&store.run(Access::Write, &on_postgres(batch)).await?)?,
             Dialect::Sqlite => {
                 let mut connection = store.begin(Isolation::default()).await?;
-                let mut made = Vec::new();
-                for start in batch {
-                    let rows = within(store.deadline(), connection.run(&status_row(start))).await?;
-                    if !rows.is_empty() {
-                        within(store.deadline(), connection.run(&input_row(start))).await?;
-                        made.push(start.owner.clone());
-                    }
-                }
+                let made = owners(&within(store.deadline(), connection.run(&status_rows(batch))).await?)?;
+                within(store.deadline(), connection.run(&input_rows(batch, &made))).await?;
                 within(store.deadline(), connection.commit()).await?;
                 made
             }
@@ -139,7 +137,8 @@ impl Write for Start {
     }
 }
 
-fn owners(rows: &[Row]) -> sqlx::Result<Vec<String>> {
+/// Whose rows were made.
+pub(super) fn owners(rows: &[Row]) -> sqlx::Result<HashSet<String>> {
     rows.iter().map(|row| row.text("creator_xid")).collect()
 }
 
@@ -213,6 +212,80 @@ pub(super) fn on_postgres(batch: &[Start]) -> Statement {
     .bind(texts(|start| start.provenance.request_text()))
     .bind(texts(Start::partition_key))
     .bind(texts(|start| start.attributes.clone()))
+}
+
+/// On SQLite, which has no arrays, a batch is a text.
+pub(super) fn status_rows(batch: &[Start]) -> Statement {
+    let entries: Vec<_> = batch
+        .iter()
+        .map(|start| {
+            json!([
+                start.workflow,
+                start.status().as_str(),
+                start.name,
+                start.application,
+                start.version,
+                start.owner,
+                start.now_ms,
+                start.timeout_ms,
+                start.deadline_ms,
+                start.queue(),
+                start.deduplication_id(),
+                start.priority(),
+                start.due_ms(),
+                start.provenance.user,
+                start.provenance.roles_text(),
+                start.provenance.assumed_role,
+                start.provenance.request_text(),
+                start.partition_key(),
+                start.parent,
+                start.attributes,
+                start.executor(),
+            ])
+        })
+        .collect();
+    Statement::new(
+        "INSERT INTO dbos.workflow_status
+                (workflow_uuid, status, name, application_name, application_version, creator_xid, created_at, updated_at,
+                 workflow_timeout_ms, workflow_deadline_epoch_ms, queue_name, deduplication_id, priority,
+                 delay_until_epoch_ms, authenticated_user, authenticated_roles, assumed_role, request,
+                 queue_partition_key, parent_workflow_id, attributes, executor_id, owner_xid, recovery_attempts,
+                 serialization)
+         SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'),
+                json_extract(entry.value, '$[2]'), json_extract(entry.value, '$[3]'),
+                json_extract(entry.value, '$[4]'), json_extract(entry.value, '$[5]'),
+                json_extract(entry.value, '$[6]'), json_extract(entry.value, '$[6]'),
+                json_extract(entry.value, '$[7]'), json_extract(entry.value, '$[8]'),
+                json_extract(entry.value, '$[9]'), json_extract(entry.value, '$[10]'),
+                json_extract(entry.value, '$[11]'), json_extract(entry.value, '$[12]'),
+                json_extract(entry.value, '$[13]'), json_extract(entry.value, '$[14]'),
+                json_extract(entry.value, '$[15]'), json_extract(entry.value, '$[16]'),
+                json_extract(entry.value, '$[17]'), json_extract(entry.value, '$[18]'),
+                json_extract(entry.value, '$[19]'), json_extract(entry.value, '$[20]'),
+                CASE WHEN json_extract(entry.value, '$[9]') IS NULL THEN json_extract(entry.value, '$[5]') END,
+                CASE WHEN json_extract(entry.value, '$[9]') IS NULL THEN 1 ELSE 0 END, $2
+           FROM json_each($1) AS entry
+          WHERE json_extract(entry.value, '$[9]') IS NOT NULL
+             OR EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = json_extract(entry.value, '$[20]'))
+         ON CONFLICT DO NOTHING
+         RETURNING creator_xid",
+    )
+    .bind(Value::Array(entries).to_string())
+    .bind(PORTABLE)
+}
+
+/// The inputs of those whose rows were made.
+pub(super) fn input_rows(batch: &[Start], made: &HashSet<String>) -> Statement {
+    let made = batch.iter().filter(|start| made.contains(&start.owner));
+    let entries: Vec<_> = made.map(|start| json!([start.workflow, start.inputs, start.now_ms])).collect();
+    Statement::new(
+        "INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
+         SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'), json_extract(entry.value, '$[2]')
+           FROM json_each($1) AS entry
+          WHERE TRUE
+         ON CONFLICT (workflow_uuid) DO NOTHING",
+    )
+    .bind(Value::Array(entries).to_string())
 }
 
 fn status_row(start: &Start) -> Statement {

@@ -1,0 +1,153 @@
+//! Limit B: one connection, on which whatever has queued meanwhile is one statement and one commit.
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::{Client, Statement};
+
+use super::minimal::{Flow, connect, prepare, receipt};
+use super::{Body, Contender, now_ms};
+
+/// Largest commit.
+const BATCH: usize = 1024;
+
+/// What a workflow writes can never be in one batch with what it wrote before, since it waits for that.
+const WRITE: &str = "
+    WITH started AS (
+      INSERT INTO dbos.workflow_status
+             (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid, creator_xid,
+              created_at, updated_at, recovery_attempts, serialization)
+      SELECT id, 'PENDING', 'count', 'minimal', 'benches', '1', owner, owner, $8, $8, 1, 'portable_json'
+        FROM unnest($1::text[], $2::text[]) AS input (id, owner)
+      RETURNING workflow_uuid
+    ), inputs AS (
+      INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
+      SELECT workflow_uuid, '{\"positionalArgs\":[1],\"namedArgs\":{}}', $8 FROM started
+    ), mine AS (
+      SELECT workflow_uuid, owner_xid
+        FROM dbos.workflow_status
+       WHERE workflow_uuid = ANY ($3::text[])
+         FOR NO KEY UPDATE
+    ), stepped AS (
+      INSERT INTO dbos.operation_outputs
+             (workflow_uuid, function_id, function_name, output, started_at_epoch_ms, completed_at_epoch_ms,
+              serialization, application_name, retention_timestamp)
+      SELECT id, step, 'receipt', output, $8, $8, 'portable_json', 'benches', $8
+        FROM unnest($3::text[], $4::text[], $5::int[], $9::text[]) AS input (id, owner, step, output)
+        JOIN mine ON mine.workflow_uuid = input.id AND mine.owner_xid = input.owner
+      RETURNING workflow_uuid
+    ), ended AS (
+      UPDATE dbos.workflow_status AS workflow
+         SET status = 'SUCCESS', updated_at = $8, completed_at = $8, owner_xid = NULL
+        FROM unnest($6::text[], $7::text[]) AS input (id, owner)
+       WHERE workflow.workflow_uuid = input.id
+         AND workflow.owner_xid = input.owner
+         AND workflow.status = 'PENDING'
+      RETURNING workflow.workflow_uuid
+    ), outputs AS (
+      INSERT INTO dbos.workflow_output (workflow_uuid, output, retention_timestamp)
+      SELECT workflow_uuid, '1', $8 FROM ended
+    )
+    SELECT (SELECT count(*) FROM started) + (SELECT count(*) FROM stepped) + (SELECT count(*) FROM ended)";
+
+pub struct Groups {
+    queue: mpsc::UnboundedSender<(Write, oneshot::Sender<()>)>,
+}
+
+pub enum Write {
+    Start(Flow),
+    Step(Flow, u32),
+    End(Flow),
+}
+
+impl Contender for Groups {
+    async fn launch(url: &str, _in_flight: usize) -> Result<Self> {
+        prepare(url).await?;
+        let client = connect(url).await?;
+        let statement = client.prepare(WRITE).await?;
+        let (queue, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(work(client, statement, waiting));
+        Ok(Self { queue })
+    }
+
+    async fn run(&self, id: String, body: Body) -> Result<()> {
+        let Body::Steps(steps) = body else { bail!("has only steps") };
+        let flow = Flow::new(id);
+        self.write(Write::Start(flow.clone())).await?;
+        for step in 0..steps {
+            self.write(Write::Step(flow.clone(), step)).await?;
+        }
+        self.write(Write::End(flow)).await
+    }
+}
+
+impl Groups {
+    async fn write(&self, write: Write) -> Result<()> {
+        let (written, answer) = oneshot::channel();
+        self.queue.send((write, written)).ok().context("the writer has failed")?;
+        answer.await.context("the writer has failed")
+    }
+}
+
+async fn work(
+    client: Client,
+    statement: Statement,
+    mut waiting: mpsc::UnboundedReceiver<(Write, oneshot::Sender<()>)>,
+) -> Result<()> {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        let (writes, answers): (Vec<Write>, Vec<_>) = batch.drain(..).unzip();
+        commit(&client, &statement, &writes).await.inspect_err(|error| eprintln!("the writer: {error:#}"))?;
+        for answer in answers {
+            answer.send(()).ok();
+        }
+    }
+    Ok(())
+}
+
+async fn commit(client: &Client, statement: &Statement, writes: &[Write]) -> Result<()> {
+    let (mut starts, mut steps, mut ends) = (Columns::default(), Columns::default(), Columns::default());
+    let (mut numbers, mut outputs) = (Vec::new(), Vec::new());
+    for write in writes {
+        match write {
+            Write::Start(flow) => starts.push(flow),
+            Write::Step(flow, step) => {
+                steps.push(flow);
+                numbers.push(i32::try_from(*step)?);
+                outputs.push(receipt(*step));
+            }
+            Write::End(flow) => ends.push(flow),
+        }
+    }
+    let written = client
+        .query_one(
+            statement,
+            &[
+                &starts.ids,
+                &starts.owners,
+                &steps.ids,
+                &steps.owners,
+                &numbers,
+                &ends.ids,
+                &ends.owners,
+                &now_ms(),
+                &outputs,
+            ],
+        )
+        .await?
+        .get::<_, i64>(0);
+    ensure!(usize::try_from(written)? == writes.len(), "the fence refused a write");
+    Ok(())
+}
+
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<&'a str>,
+    owners: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, flow: &'a Flow) {
+        self.ids.push(&flow.id);
+        self.owners.push(&flow.owner);
+    }
+}
