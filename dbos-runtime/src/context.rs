@@ -391,13 +391,17 @@ pub(crate) async fn at_work<F: Future>(work: F) -> F::Output {
 }
 
 /// The part of a durable call that waits for an instant, or for what others do: for `wait`, if this is all.
-pub(crate) async fn at_rest<F: Future>(wait: Option<Wait>, rest: F) -> F::Output {
-    match current_run() {
-        Some(run) => {
-            let _noted = run.waits.note(wait);
-            Arc::clone(&run.activity).at_rest(with_one_waker(rest)).await
+pub(crate) fn at_rest<F: Future>(wait: Option<Wait>, rest: F) -> impl Future<Output = F::Output> {
+    // Boxed, because many wait at the same time, and a future takes room for what it awaits and for what it was given.
+    let rest = Box::pin(rest);
+    async move {
+        match current_run() {
+            Some(run) => {
+                let _noted = run.waits.note(wait);
+                Arc::clone(&run.activity).at_rest(with_one_waker(rest)).await
+            }
+            None => rest.await,
         }
-        None => rest.await,
     }
 }
 
