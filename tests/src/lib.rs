@@ -46,6 +46,7 @@ mod pooler;
 mod port;
 mod process;
 mod proxy;
+mod tool;
 mod wall_clock;
 pub use ledger::Ledger;
 pub use pooler::{POOLER_VARIABLE, Pooler};
@@ -53,6 +54,7 @@ pub use port::free_port;
 pub use postgres::{Server, URL_VARIABLE, Unavailable, shared_url};
 pub use process::{Process, Program};
 pub use proxy::{Fault, Proxy};
+pub use tool::tool_or;
 pub use wall_clock::WallClock;
 
 /// The examples of the page are tests.

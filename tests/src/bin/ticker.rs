@@ -8,8 +8,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
-use dbos::__private::{Application, Migrations};
 use dbos::{Config, DBOS, Result, Tick, Tx, transaction, workflow};
+use dbos_testkit::tool_or;
 
 #[transaction]
 async fn note(tx: &mut Tx, second: i64) -> Result<()> {
@@ -24,21 +24,7 @@ async fn tick(tick: Tick) -> Result<()> {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().len() > 1 {
-        return dbos::__private::run(Application {
-            name: "ticker",
-            version: "1.0.0",
-            migrations: Migrations::default(),
-            port: None,
-            admin_port: None,
-            supervise: false,
-            started: || Box::pin(async { Ok(()) }),
-        });
-    }
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => panic!("{error}"),
-    }
+    tool_or("ticker", run)
 }
 
 #[tokio::main]

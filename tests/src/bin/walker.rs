@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use dbos::__private::{Application, Migrations};
 use dbos::{Config, DBOS, Error, Result, Tx, step, transaction, workflow};
-use dbos_testkit::Ledger;
+use dbos_testkit::{Ledger, tool_or};
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("the variable {name} is needed"))
@@ -80,21 +79,7 @@ async fn empty(inbox: &Path) -> Result<()> {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().len() > 1 {
-        return dbos::__private::run(Application {
-            name: "walker",
-            version: "1.0.0",
-            migrations: Migrations::default(),
-            port: None,
-            admin_port: None,
-            supervise: false,
-            started: || Box::pin(async { Ok(()) }),
-        });
-    }
-    match wait_for_work() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => panic!("{error}"),
-    }
+    tool_or("walker", wait_for_work)
 }
 
 #[tokio::main]
