@@ -52,6 +52,20 @@ pub const SQLITE_SYSTEM: &[Migration] = &[Migration {
     sql: include_str!("../sqlite/0125_create_system_tables.sql"),
 }];
 
+/// The columns of the shared tables that came after the first version: what comes first where another library has made
+/// a file at an earlier version. Each line that begins with `ALTER TABLE` is run by itself, if the table is there and
+/// lacks the column.
+pub const SQLITE_OLDER_COLUMNS: Migration =
+    Migration { version: 125, name: "add_columns", sql: include_str!("../sqlite/older/0125_add_columns.sql") };
+
+/// What comes next, if `operation_outputs` has a foreign key.
+pub const SQLITE_OLDER_STEPS: Migration =
+    Migration { version: 125, name: "free_steps", sql: include_str!("../sqlite/older/0125_free_steps.sql") };
+
+/// What comes last before [`SQLITE_SYSTEM`], whose steps find tables and indexes that are there already.
+pub const SQLITE_OLDER_LEFTOVERS: Migration =
+    Migration { version: 125, name: "drop_leftovers", sql: include_str!("../sqlite/older/0125_drop_leftovers.sql") };
+
 /// The tables of this library on SQLite; their names start with `dbos_rust_`.
 pub const SQLITE_OWN: &[Migration] = &[
     Migration { version: 1, name: "create_executors", sql: include_str!("../sqlite/own/0001_create_executors.sql") },

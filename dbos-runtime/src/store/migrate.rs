@@ -2,6 +2,7 @@
 //! lock so that processes starting together do not collide. How it is done is each database's own.
 
 use dbos_migrations::Migration;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::error::{Error, Result};
 
@@ -36,20 +37,13 @@ impl Age {
     }
 }
 
-/// Why tables of an older version are not used: `remedy` is what to do about it.
-pub(super) fn too_old(version: i64, remedy: &str) -> Error {
-    Error::Configuration(format!(
-        "the DBOS tables are at version {version} and version {SYSTEM_VERSION} is needed; {remedy}"
-    ))
-}
-
 pub(super) fn check_complete(system: Option<i64>, own: Option<i64>, needed: &[Migration]) -> Result<()> {
     let age = Age::of(system);
     if let Age::Older(version) = age {
-        return Err(too_old(
-            version,
-            "run the command `migrate` of a program to upgrade them, or name another database",
-        ));
+        return Err(Error::Configuration(format!(
+            "the DBOS tables are at version {version} and version {SYSTEM_VERSION} is needed; run the command `migrate` \
+             of a program to upgrade them, or name another database"
+        )));
     }
     let complete = needed.iter().all(|step| own.is_some_and(|version| version >= step.version));
     if age == Age::Sufficient && complete {
@@ -58,6 +52,16 @@ pub(super) fn check_complete(system: Option<i64>, own: Option<i64>, needed: &[Mi
     Err(Error::Configuration(
         "the database lacks tables that this program needs; run the command `migrate` to make them".to_owned(),
     ))
+}
+
+/// The statements of a migration, for a database that has some of the tables and indexes.
+pub(super) fn where_absent(sql: &str) -> SqlStr {
+    let made = [
+        ("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS "),
+        ("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS "),
+        ("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX IF NOT EXISTS "),
+    ];
+    AssertSqlSafe(made.iter().fold(sql.to_owned(), |sql, (always, once)| sql.replace(always, once))).into_sql_str()
 }
 
 pub(super) fn failed(step: &Migration, error: sqlx::Error) -> Error {

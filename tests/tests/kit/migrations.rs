@@ -1,6 +1,9 @@
 use std::collections::BTreeSet;
 
-use dbos_migrations::{Migration, POSTGRES_OLDER, POSTGRES_OWN, POSTGRES_SYSTEM, SQLITE_OWN, SQLITE_SYSTEM};
+use dbos_migrations::{
+    Migration, POSTGRES_OLDER, POSTGRES_OWN, POSTGRES_SYSTEM, SQLITE_OLDER_COLUMNS, SQLITE_OLDER_LEFTOVERS,
+    SQLITE_OLDER_STEPS, SQLITE_OWN, SQLITE_SYSTEM,
+};
 use dbos_testkit::{Backend, Database, behaviours};
 
 behaviours! { migrations:
@@ -39,10 +42,14 @@ async fn each_history_leaves_its_version_behind(database: Database) {
 }
 
 /// Somewhere it has been applied as it is. What is missing comes in another one; a new one is added here.
-const MERGED: [(&[Migration], &[u64]); 5] = [
+const MERGED: [(&[Migration], &[u64]); 6] = [
     (&[POSTGRES_OLDER], &[0xa90c_936a_aa17_74ef]),
     (POSTGRES_SYSTEM, &[0xc333_1336_9dd7_f108]),
     (POSTGRES_OWN, &[0x664b_bde2_de0a_6095, 0xaff9_b3cf_fe06_0dee]),
+    (
+        &[SQLITE_OLDER_COLUMNS, SQLITE_OLDER_STEPS, SQLITE_OLDER_LEFTOVERS],
+        &[0x203b_c827_1d28_fcf2, 0xfe1a_0f7b_ba5a_1dc9, 0x1215_66cf_4be0_db11],
+    ),
     (SQLITE_SYSTEM, &[0x360a_0c9d_16b9_204a]),
     (SQLITE_OWN, &[0x1914_8f78_631b_2060, 0x1ee3_d8f4_8deb_d25a]),
 ];

@@ -31,6 +31,7 @@ mod many_rows;
 mod mutated_rows;
 mod new_code;
 mod notify;
+mod older_tables;
 mod one_bad_row;
 mod out_there;
 mod outage;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         many_processes::CASES,
         many_rows::CASES,
         first_launch::CASES,
+        older_tables::CASES,
         waiting::CASES,
         stopped::CASES,
         terminal::CASES,

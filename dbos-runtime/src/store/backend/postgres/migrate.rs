@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use dbos_migrations::{Migration, POSTGRES_OLDER, POSTGRES_OWN, POSTGRES_SYSTEM};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr, SqlStr};
+use sqlx::{Connection, PgConnection, SqlStr};
 
 use super::schema::Schema;
 use crate::config::DEFAULT_SCHEMA;
 use crate::error::{Error, Result};
-use crate::store::migrate::{Age, SYSTEM_VERSION, check_complete, failed};
+use crate::store::migrate::{Age, SYSTEM_VERSION, check_complete, failed, where_absent};
 
 /// The lock that every DBOS library takes while it migrates. In a schema of another name it is one of that name's, so
 /// that nobody waits for whoever works elsewhere.
@@ -92,16 +92,6 @@ async fn run(connection: &mut PgConnection, step: &Migration, sql: SqlStr) -> Re
     sqlx::raw_sql(sql).execute(connection).await.map_err(|error| failed(step, error))?;
     tracing::info!(version = step.version, name = step.name, "database migrated");
     Ok(())
-}
-
-/// The statements of a migration, for a database that has some of the tables and indexes.
-fn where_absent(sql: &str) -> SqlStr {
-    let made = [
-        ("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS "),
-        ("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS "),
-        ("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX IF NOT EXISTS "),
-    ];
-    AssertSqlSafe(made.iter().fold(sql.to_owned(), |sql, (always, once)| sql.replace(always, once))).into_sql_str()
 }
 
 async fn version_of(connection: &mut PgConnection, table: SqlStr, select: SqlStr) -> Result<Option<i64>> {
