@@ -22,6 +22,8 @@ use crate::store::{Store, Trouble};
 
 /// Renewals per lease: one may fail before it runs out.
 const RENEWALS_PER_LEASE: u32 = 3;
+/// How soon a process tries again to go on that has lost its lease.
+const PAUSE_WITHOUT_LEASE: Duration = Duration::from_millis(100);
 
 /// The thread that renews; ends when told to.
 pub(crate) struct Lease {
@@ -114,15 +116,16 @@ fn run(mut keeper: Keeper) {
     let runtime = runtime.expect("a runtime without worker threads can be built");
     runtime.block_on(async {
         let Some(store) = keeper.connect().await else { return keeper.end() };
-        let interval = keeper.config.lease / RENEWALS_PER_LEASE;
         while !keeper.stop.asked.load(Ordering::SeqCst) {
+            // It may have stood still until the lease had ended.
+            keeper.fence_if_overdue();
             // Whatever hangs in there, the runs are stopped before the lease ends.
             let patience = keeper.patience_left();
             tokio::time::timeout(patience, keeper.run_once(&store)).await.ok();
             keeper.fence_if_overdue();
             tokio::select! {
                 () = keeper.stop.wake.notified() => {}
-                () = pause(interval.min(keeper.patience_left())) => {}
+                () = pause(keeper.until_next()) => {}
             }
         }
         store.close().await;
@@ -187,6 +190,13 @@ impl Keeper {
             tracing::warn!("the lease cannot be renewed; stopping all workflows before others may start them");
             self.executor.stop_all(&Signal::LostOwnership);
         }
+    }
+
+    fn until_next(&self) -> Duration {
+        if self.fenced {
+            return PAUSE_WITHOUT_LEASE;
+        }
+        (self.config.lease / RENEWALS_PER_LEASE).min(self.patience_left())
     }
 
     /// How long the lease may still go without renewal before the runs are stopped. Without end where there
