@@ -8,11 +8,11 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use dbos::{DBOS, Event, Result, Topic, Tx, WorkflowFilter, transaction, workflow};
+use dbos::{Config, DBOS, Event, Result, Topic, Tx, WorkflowFilter, transaction, workflow};
 use dbos_testkit::board::unique;
 use dbos_testkit::{App, Backend, Database, behaviours, chance, report};
 
-use crate::app::{config, doubled, order, with_orders};
+use crate::app::{doubled, order, with_orders};
 
 behaviours! { dropped:
     every_call_may_be_dropped_after_any_of_its_polls within 600,
@@ -78,8 +78,14 @@ fn call(number: u32) -> Call {
     }
 }
 
+/// A slow disk is given the time that it takes: outside of a workflow nothing tells whether a commit succeeded whose answer
+/// was not waited for.
+fn config(database: &Database) -> Config {
+    Config::new("traps").database_url(database.url())
+}
+
 async fn every_call_may_be_dropped_after_any_of_its_polls(database: Database) {
-    let app = App::launch(config(database.url())).await;
+    let app = App::launch(config(&database)).await;
     with_orders(&database).await;
     app.run(async {
         ordered("known".to_owned()).workflow_id("known").await.unwrap();
@@ -148,7 +154,7 @@ async fn careless(kind: u32, polls: u32) -> Result<bool> {
 }
 
 async fn every_durable_call_may_be_dropped_in_its_workflow_after_any_of_its_polls(database: Database) {
-    let app = App::launch(config(database.url())).await;
+    let app = App::launch(config(&database)).await;
     with_orders(&database).await;
 
     let mut ran = 0;
