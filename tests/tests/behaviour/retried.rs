@@ -242,9 +242,9 @@ async fn attempts_count_anew_when_it_goes_on_as_new(database: Database) {
 }
 
 async fn attempts_are_counted_wherever_it_crashes(database: Database) {
-    let backend = database.backend();
+    let test = CrashTest::on(database.backend()).with_config(config(&database));
     let crash = move || {
-        let crashes = CrashTest::on(backend).run(
+        let crashes = test.run(
             async |_| fails_until("crashed".to_owned(), 3).workflow_id("w").await,
             async |database, gave| {
                 assert_eq!(gave.unwrap(), ("w-9".to_owned(), "w-9".to_owned()));
