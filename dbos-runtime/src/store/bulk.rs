@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::backend::Dialect;
 use super::connection::{Connection, Isolation};
 use super::sql::Statement;
-use super::starts::{Start, input_rows, on_postgres, owners, status_rows};
+use super::starts::{Start, on_postgres, owners};
 use super::{Store, within};
 use crate::error::Error;
 use crate::id::IdReuse;
@@ -84,13 +84,9 @@ impl Store {
         let mut taken = Vec::new();
         for (number, chunk) in batch.chunks(CHUNK).enumerate() {
             let made = match self.dialect() {
-                Dialect::Postgres => within(self.deadline(), connection.run(&on_postgres(chunk))).await?,
-                Dialect::Sqlite => within(self.deadline(), connection.run(&status_rows(chunk))).await?,
+                Dialect::Postgres => owners(&within(self.deadline(), connection.run(&on_postgres(chunk))).await?)?,
+                Dialect::Sqlite => self.make_on_sqlite(connection, chunk).await?,
             };
-            let made = owners(&made)?;
-            if self.dialect() == Dialect::Sqlite {
-                within(self.deadline(), connection.run(&input_rows(chunk, &made))).await?;
-            }
             let missing = (0..chunk.len()).filter(|place| !made.contains(&chunk[*place].owner));
             taken.extend(missing.map(|place| number * CHUNK + place));
         }

@@ -6,11 +6,12 @@
 //! queue is nobody's yet.
 
 use std::collections::HashSet;
+use std::slice;
 
 use serde_json::{Value, json};
 
 use super::backend::{Access, Dialect};
-use super::connection::Isolation;
+use super::connection::{Connection, Isolation};
 use super::sql::{Row, Statement};
 use super::writer::Write;
 use super::{PORTABLE, Store, within};
@@ -127,8 +128,7 @@ impl Write for Start {
             Dialect::Postgres => owners(&store.run(Access::Write, &on_postgres(batch)).await?)?,
             Dialect::Sqlite => {
                 let mut connection = store.begin(Isolation::default()).await?;
-                let made = owners(&within(store.deadline(), connection.run(&status_rows(batch))).await?)?;
-                within(store.deadline(), connection.run(&input_rows(batch, &made))).await?;
+                let made = store.make_on_sqlite(&mut connection, batch).await?;
                 within(store.deadline(), connection.commit()).await?;
                 made
             }
@@ -215,7 +215,7 @@ pub(super) fn on_postgres(batch: &[Start]) -> Statement {
 }
 
 /// On SQLite, which has no arrays, a batch is a text.
-pub(super) fn status_rows(batch: &[Start]) -> Statement {
+fn status_rows(batch: &[Start]) -> Statement {
     let entries: Vec<_> = batch
         .iter()
         .map(|start| {
@@ -275,7 +275,7 @@ pub(super) fn status_rows(batch: &[Start]) -> Statement {
 }
 
 /// The inputs of those whose rows were made.
-pub(super) fn input_rows(batch: &[Start], made: &HashSet<String>) -> Statement {
+fn input_rows(batch: &[Start], made: &HashSet<String>) -> Statement {
     let made = batch.iter().filter(|start| made.contains(&start.owner));
     let entries: Vec<_> = made.map(|start| json!([start.workflow, start.inputs, start.now_ms])).collect();
     Statement::new(
@@ -288,63 +288,18 @@ pub(super) fn input_rows(batch: &[Start], made: &HashSet<String>) -> Statement {
     .bind(Value::Array(entries).to_string())
 }
 
-fn status_row(start: &Start) -> Statement {
-    let statement = Statement::new(
-        "INSERT INTO dbos.workflow_status
-                (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
-                 creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
-                 workflow_deadline_epoch_ms, recovery_attempts, queue_name, deduplication_id, priority,
-                 delay_until_epoch_ms, serialization, authenticated_user, authenticated_roles, assumed_role, request,
-                 queue_partition_key, attributes)
-         SELECT $1, $12, $2, $3, $4, $5, CASE WHEN $13 IS NULL THEN $6 END, $6, $7, $8, $8, $9, $10,
-                CASE WHEN $13 IS NULL THEN 1 ELSE 0 END, $13, $14, $15, $16, $11, $17, $18, $19, $20, $21, $22
-          WHERE $13 IS NOT NULL
-             OR EXISTS (SELECT 1 FROM dbos_rust.executors WHERE executor_id = $3)
-         ON CONFLICT DO NOTHING
-         RETURNING creator_xid",
-    )
-    .bind(&start.workflow)
-    .bind(&start.name)
-    .bind(start.executor())
-    .bind(&start.application)
-    .bind(&start.version)
-    .bind(&start.owner)
-    .bind(start.parent.clone())
-    .bind(start.now_ms)
-    .bind(start.timeout_ms)
-    .bind(start.deadline_ms)
-    .bind(PORTABLE);
-    with_place_and_provenance(statement, start)
-}
-
-/// Binds what both statements for one workflow end with.
-fn with_place_and_provenance(statement: Statement, start: &Start) -> Statement {
-    statement
-        .bind(start.status().as_str())
-        .bind(start.queue())
-        .bind(start.deduplication_id())
-        .bind(start.priority())
-        .bind(start.due_ms())
-        .bind(start.provenance.user.clone())
-        .bind(start.provenance.roles_text())
-        .bind(start.provenance.assumed_role.clone())
-        .bind(start.provenance.request_text())
-        .bind(start.partition_key())
-        .bind(start.attributes.clone())
-}
-
-fn input_row(start: &Start) -> Statement {
-    Statement::new(
-        "INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
-         VALUES ($1, $2, $3)
-         ON CONFLICT (workflow_uuid) DO NOTHING",
-    )
-    .bind(&start.workflow)
-    .bind(&start.inputs)
-    .bind(start.now_ms)
-}
-
 impl Store {
+    /// Makes the rows of `batch` with their inputs, as far as they are nobody's yet, and gives whose were made.
+    pub(super) async fn make_on_sqlite(
+        &self,
+        connection: &mut Connection,
+        batch: &[Start],
+    ) -> sqlx::Result<HashSet<String>> {
+        let made = owners(&within(self.deadline(), connection.run(&status_rows(batch))).await?)?;
+        within(self.deadline(), connection.run(&input_rows(batch, &made))).await?;
+        Ok(made)
+    }
+
     /// Writes the child's row, its inputs and the parent's step in one commit, if the parent is
     /// still ours. One try; safe to repeat.
     pub(crate) async fn start_child(&self, start: &Start, parent: &ParentStep) -> sqlx::Result<ChildStarted> {
@@ -376,10 +331,9 @@ impl Store {
         .bind(&parent.owner);
         let outcome = if connection.run(&fence).await?.is_empty() {
             ChildStarted::NotMine
-        } else if connection.run(&status_row(start)).await?.is_empty() {
+        } else if self.make_on_sqlite(&mut connection, slice::from_ref(start)).await?.is_empty() {
             ChildStarted::Taken
         } else {
-            connection.run(&input_row(start)).await?;
             connection.run(&child_step(start, parent)).await?;
             ChildStarted::Created
         };
@@ -405,7 +359,7 @@ fn child_step(start: &Start, parent: &ParentStep) -> Statement {
 }
 
 fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
-    let statement = Statement::new(
+    Statement::new(
         "WITH fence AS (
            SELECT workflow_uuid
              FROM dbos.workflow_status
@@ -458,6 +412,17 @@ fn child_on_postgres(start: &Start, parent: &ParentStep) -> Statement {
     .bind(start.now_ms)
     .bind(start.timeout_ms)
     .bind(start.deadline_ms)
-    .bind(parent.step);
-    with_place_and_provenance(statement, start).bind(&parent.application)
+    .bind(parent.step)
+    .bind(start.status().as_str())
+    .bind(start.queue())
+    .bind(start.deduplication_id())
+    .bind(start.priority())
+    .bind(start.due_ms())
+    .bind(start.provenance.user.clone())
+    .bind(start.provenance.roles_text())
+    .bind(start.provenance.assumed_role.clone())
+    .bind(start.provenance.request_text())
+    .bind(start.partition_key())
+    .bind(start.attributes.clone())
+    .bind(&parent.application)
 }
