@@ -3,7 +3,6 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 
 use super::run::End;
@@ -52,12 +51,10 @@ async fn try_again(run: &Arc<Run>, error: &str, pause_ms: i64) -> Option<Arc<Run
     }
 }
 
-/// `body`, not before the attempt that it makes is due.
-pub(super) fn when_due(run: &Arc<Run>, body: BoxFuture<'static, End>) -> BoxFuture<'static, End> {
-    let Some(due_ms) = run.round.due_ms else { return body };
-    let clock = run.executor.clock.clone();
-    Box::pin(async move {
-        durable(at_rest(Some(Wait::until(due_ms)), clock.sleep_until(due_ms))).await;
-        body.await
-    })
+/// Waits until the attempt that `run` makes is due.
+pub(super) async fn until_due(run: &Run) {
+    if let Some(due_ms) = run.round.due_ms {
+        let due = at_rest(Some(Wait::until(due_ms)), run.executor.clock.sleep_until(due_ms));
+        Box::pin(durable(due)).await;
+    }
 }

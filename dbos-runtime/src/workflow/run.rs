@@ -139,7 +139,10 @@ async fn run_to_its_end(
         // Nobody reads them again.
         *inputs = String::new();
     }
-    let body = retried::when_due(run, Box::pin(body_end(body)));
+    let body = async {
+        retried::until_due(run).await;
+        body_end(body).await
+    };
     tokio::select! {
         biased;
         signal = signal.wait() => End::Stopped(signal),
