@@ -117,12 +117,11 @@ fn run(mut keeper: Keeper) {
     runtime.block_on(async {
         let Some(store) = keeper.connect().await else { return keeper.end() };
         while !keeper.stop.asked.load(Ordering::SeqCst) {
-            // It may have stood still until the lease had ended.
+            // A renewal may have taken too long, or the whole process may have stood still.
             keeper.fence_if_overdue();
             // Whatever hangs in there, the runs are stopped before the lease ends.
             let patience = keeper.patience_left();
             tokio::time::timeout(patience, keeper.run_once(&store)).await.ok();
-            keeper.fence_if_overdue();
             tokio::select! {
                 () = keeper.stop.wake.notified() => {}
                 () = pause(keeper.until_next()) => {}
