@@ -14,6 +14,7 @@ pub mod minimal;
 pub mod official;
 pub mod one_by_one;
 pub mod ours;
+mod queue;
 pub mod sqlite_groups;
 
 /// Their names.

@@ -59,6 +59,10 @@ const fn at_most(bound: f64, what: &'static str, workload: &'static str, metric:
     Goal { what, must: Bound::AtMost(bound), measured: Measured::Value(workload, metric) }
 }
 
+const fn at_most_of_a(bound: f64, what: &'static str, workload: &'static str, metric: Metric) -> Goal {
+    Goal { what, must: Bound::AtMost(bound), measured: Measured::Ratio(workload, Ours, OneByOne, metric) }
+}
+
 pub const ALL: &[Goal] = &[
     at_least(1.8, "throughput against A, one step, 64 in flight", "steps-1-64", OneByOne),
     at_least(1.3, "throughput against A, ten steps, 64 in flight", "steps-10-64", OneByOne),
@@ -68,16 +72,8 @@ pub const ALL: &[Goal] = &[
     at_least(9.0, "throughput against `dbos`, one step, 512 in flight", "steps-1-512", Official),
     at_least(6.0, "throughput against `durare`, one step, 64 in flight", "steps-1-64", Durare),
     at_least(10.0, "throughput against `durare`, one step, 512 in flight", "steps-1-512", Durare),
-    Goal {
-        what: "p50 against A, one step, 1 in flight",
-        must: Bound::AtMost(1.3),
-        measured: Measured::Ratio("steps-1-1", Ours, OneByOne, P50),
-    },
-    Goal {
-        what: "p50 against A, ten steps, 1 in flight",
-        must: Bound::AtMost(1.3),
-        measured: Measured::Ratio("steps-10-1", Ours, OneByOne, P50),
-    },
+    at_most_of_a(1.3, "p50 against A, one step, 1 in flight", "steps-1-1", P50),
+    at_most_of_a(1.3, "p50 against A, ten steps, 1 in flight", "steps-10-1", P50),
     at_most(3.0, "statements per workflow of one step, alone", "steps-1-1", Statements),
     at_most(12.0, "statements per workflow of ten steps, alone", "steps-10-1", Statements),
     at_most(1.0, "statements per workflow of one step, 64 in flight", "steps-1-64", Statements),

@@ -1,14 +1,12 @@
 //! Limit B: one connection, on which whatever has queued meanwhile is one statement and one commit.
 
-use anyhow::{Context, Result, bail, ensure};
-use tokio::sync::{mpsc, oneshot};
+use anyhow::{Result, ensure};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{Client, Statement};
 
 use super::minimal::{Flow, connect, prepare, receipt};
+use super::queue::{BATCH, Queue, Waiting, Write, answer};
 use super::{Body, Contender, now_ms};
-
-/// Largest commit.
-const BATCH: usize = 1024;
 
 /// What a workflow writes can never be in one batch with what it wrote before, since it waits for that.
 const WRITE: &str = "
@@ -49,57 +47,29 @@ const WRITE: &str = "
     )
     SELECT (SELECT count(*) FROM started) + (SELECT count(*) FROM stepped) + (SELECT count(*) FROM ended)";
 
-pub struct Groups {
-    queue: mpsc::UnboundedSender<(Write, oneshot::Sender<()>)>,
-}
-
-pub enum Write {
-    Start(Flow),
-    Step(Flow, u32),
-    End(Flow),
-}
+pub struct Groups(Queue);
 
 impl Contender for Groups {
     async fn launch(url: &str, _in_flight: usize) -> Result<Self> {
         prepare(url).await?;
         let client = connect(url).await?;
         let statement = client.prepare(WRITE).await?;
-        let (queue, waiting) = mpsc::unbounded_channel();
+        let (queue, waiting) = Queue::new();
         tokio::spawn(work(client, statement, waiting));
-        Ok(Self { queue })
+        Ok(Self(queue))
     }
 
     async fn run(&self, id: String, body: Body) -> Result<()> {
-        let Body::Steps(steps) = body else { bail!("has only steps") };
-        let flow = Flow::new(id);
-        self.write(Write::Start(flow.clone())).await?;
-        for step in 0..steps {
-            self.write(Write::Step(flow.clone(), step)).await?;
-        }
-        self.write(Write::End(flow)).await
+        self.0.run(id, body).await
     }
 }
 
-impl Groups {
-    async fn write(&self, write: Write) -> Result<()> {
-        let (written, answer) = oneshot::channel();
-        self.queue.send((write, written)).ok().context("the writer has failed")?;
-        answer.await.context("the writer has failed")
-    }
-}
-
-async fn work(
-    client: Client,
-    statement: Statement,
-    mut waiting: mpsc::UnboundedReceiver<(Write, oneshot::Sender<()>)>,
-) -> Result<()> {
+async fn work(client: Client, statement: Statement, mut waiting: UnboundedReceiver<Waiting>) -> Result<()> {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let (writes, answers): (Vec<Write>, Vec<_>) = batch.drain(..).unzip();
         commit(&client, &statement, &writes).await.inspect_err(|error| eprintln!("the writer: {error:#}"))?;
-        for answer in answers {
-            answer.send(()).ok();
-        }
+        answer(answers);
     }
     Ok(())
 }

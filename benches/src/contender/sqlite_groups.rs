@@ -1,13 +1,11 @@
 //! Limit B on SQLite: one thread, on which whatever has queued meanwhile is one transaction.
 
-use std::sync::mpsc;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rusqlite::{Connection, params};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::groups::Write;
-use super::minimal::{Flow, receipt};
+use super::minimal::receipt;
+use super::queue::{BATCH, Queue, Waiting, Write, answer};
 use super::{Body, Contender, now_ms};
 
 const START: &str = "
@@ -35,12 +33,7 @@ const END: &str = "
 
 const OUTPUT: &str = "INSERT INTO workflow_output (workflow_uuid, output, retention_timestamp) VALUES (?1, '1', ?2)";
 
-/// Largest commit.
-const BATCH: usize = 1024;
-
-pub struct SqliteGroups {
-    queue: mpsc::Sender<(Write, oneshot::Sender<()>)>,
-}
+pub struct SqliteGroups(Queue);
 
 impl Contender for SqliteGroups {
     async fn launch(url: &str, _in_flight: usize) -> Result<Self> {
@@ -53,42 +46,26 @@ impl Contender for SqliteGroups {
                 connection.execute_batch(migration.sql)?;
             }
         }
-        let (queue, waiting) = mpsc::channel();
-        std::thread::spawn(move || work(connection, &waiting).inspect_err(|error| eprintln!("the writer: {error:#}")));
-        Ok(Self { queue })
+        let (queue, waiting) = Queue::new();
+        std::thread::spawn(move || work(connection, waiting).inspect_err(|error| eprintln!("the writer: {error:#}")));
+        Ok(Self(queue))
     }
 
     async fn run(&self, id: String, body: Body) -> Result<()> {
-        let Body::Steps(steps) = body else { bail!("has only steps") };
-        let flow = Flow::new(id);
-        self.write(Write::Start(flow.clone())).await?;
-        for step in 0..steps {
-            self.write(Write::Step(flow.clone(), step)).await?;
-        }
-        self.write(Write::End(flow)).await
+        self.0.run(id, body).await
     }
 }
 
-impl SqliteGroups {
-    async fn write(&self, write: Write) -> Result<()> {
-        let (written, answer) = oneshot::channel();
-        self.queue.send((write, written)).ok().context("the writer has failed")?;
-        answer.await.context("the writer has failed")
-    }
-}
-
-fn work(mut connection: Connection, waiting: &mpsc::Receiver<(Write, oneshot::Sender<()>)>) -> Result<()> {
-    while let Ok(first) = waiting.recv() {
+fn work(mut connection: Connection, mut waiting: UnboundedReceiver<Waiting>) -> Result<()> {
+    let mut batch = Vec::new();
+    while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let mut answers = Vec::new();
-        for (write, answer) in std::iter::once(first).chain(waiting.try_iter().take(BATCH - 1)) {
-            apply(&transaction, &write)?;
-            answers.push(answer);
+        let (writes, answers): (Vec<Write>, Vec<_>) = batch.drain(..).unzip();
+        for write in &writes {
+            apply(&transaction, write)?;
         }
         transaction.commit()?;
-        for answer in answers {
-            answer.send(()).ok();
-        }
+        answer(answers);
     }
     Ok(())
 }
