@@ -76,9 +76,7 @@ impl Client {
     pub async fn open(config: Config) -> Result<Self> {
         let store = Store::open_existing(&config, config.pool_size).await?;
         let clock = config.clock.clone().unwrap_or_else(Clock::new);
-        if let Some(now_ms) = store.database_now_ms().await? {
-            clock.set(now_ms);
-        }
+        store.set_clock(&clock).await?;
         let executor = Executor::new(Parts {
             store,
             clock,

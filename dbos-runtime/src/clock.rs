@@ -29,8 +29,8 @@ struct Inner {
 }
 
 enum Source {
-    /// Monotonic time since `start`, plus what the database's clock said.
-    Database { start: Instant, offset_ms: AtomicI64 },
+    /// Monotonic time since `start`, plus what the database's clock said, in microseconds.
+    Database { start: Instant, offset_us: AtomicI64 },
     /// Moved by hand.
     Manual { now_ms: AtomicI64, moved: Notify, skipping: Option<Skipping> },
 }
@@ -38,7 +38,7 @@ enum Source {
 impl Clock {
     /// A clock that starts at this machine's time, until [`set`](Self::set) by the database.
     pub(crate) fn new() -> Self {
-        Self::with(Source::Database { start: Instant::now(), offset_ms: AtomicI64::new(system_now_ms()) })
+        Self::with(Source::Database { start: Instant::now(), offset_us: AtomicI64::new(system_now_us()) })
     }
 
     /// A clock that stands still until it is [advanced](Self::advance): a test's month takes no time.
@@ -65,7 +65,7 @@ impl Clock {
     }
 
     fn by_hand(skipping: Option<Skipping>) -> Self {
-        Self::with(Source::Manual { now_ms: AtomicI64::new(system_now_ms()), moved: Notify::new(), skipping })
+        Self::with(Source::Manual { now_ms: AtomicI64::new(system_now_us() / 1000), moved: Notify::new(), skipping })
     }
 
     /// Keeps a clock that [skips waits](Self::skipping_waits) from doing so; no effect on any other.
@@ -103,7 +103,7 @@ impl Clock {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         match &self.0.source {
-            Source::Database { start, offset_ms } => offset_ms.load(Ordering::Relaxed) + millis(start.elapsed()),
+            Source::Database { start, offset_us } => (offset_us.load(Ordering::Relaxed) + micros(start.elapsed())) / 1000,
             Source::Manual { now_ms, .. } => now_ms.load(Ordering::SeqCst),
         }
     }
@@ -115,10 +115,15 @@ impl Clock {
         *last
     }
 
-    /// Takes over the database's time. A manual clock obeys its hand only.
-    pub(crate) fn set(&self, database_now_ms: i64) {
-        if let Source::Database { start, offset_ms } = &self.0.source {
-            offset_ms.store(database_now_ms - millis(start.elapsed()), Ordering::Relaxed);
+    /// Takes over the database's time, which was `database_now_ms` at some instant since `asked`. What may have been the
+    /// database's time already is kept, so an answer that was long under way moves nothing. A manual clock obeys its hand
+    /// only.
+    pub(crate) fn set(&self, database_now_ms: i64, asked: Instant) {
+        if let Source::Database { start, offset_us } = &self.0.source {
+            let told_us = database_now_ms.saturating_mul(1000);
+            let least = told_us - 1000 - micros(start.elapsed());
+            let most = told_us + 1000 - micros(asked.saturating_duration_since(*start));
+            offset_us.store(offset_us.load(Ordering::Relaxed).clamp(least, most), Ordering::Relaxed);
         }
     }
 
@@ -177,13 +182,48 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }
 
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
-fn system_now_ms() -> i64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+fn system_now_us() -> i64 {
+    micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// A pause that is no business of a workflow: between polls, before another try.
 #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
 pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How far a clock that says 100 s moves when the database, asked `seconds` ago, says `told_ms`.
+    fn moved_ms(told_ms: i64, seconds: u64) -> i64 {
+        let now = Instant::now();
+        let ago = |seconds| now.checked_sub(Duration::from_secs(seconds)).expect("this machine runs for longer");
+        let clock = Clock::with(Source::Database { start: ago(100), offset_us: AtomicI64::new(0) });
+        clock.set(told_ms, ago(seconds));
+        clock.now_ms() - 100_000
+    }
+
+    #[test]
+    fn the_database_sets_it() {
+        assert!((3_599_999..3_601_000).contains(&moved_ms(3_700_000, 0)));
+        assert!((-90_001..-89_000).contains(&moved_ms(10_000, 0)));
+    }
+
+    #[test]
+    fn an_answer_that_was_long_under_way_moves_nothing() {
+        assert!((0..1000).contains(&moved_ms(96_000, 5)));
+    }
+
+    #[test]
+    fn an_answer_that_was_long_under_way_moves_it_as_far_as_it_proves() {
+        assert!((19_999..21_000).contains(&moved_ms(120_000, 5)), "it was 120 s when the answer came, at the least");
+        assert!((-25_000..-24_000).contains(&moved_ms(70_000, 5)), "it was 70 s when it was asked, at the most");
+    }
 }

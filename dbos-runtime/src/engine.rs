@@ -68,9 +68,7 @@ impl Engine {
         let version = config.application_version.clone().unwrap_or_else(|| catalog.version(&config.application));
         let store = Self::migrate(&config).await?;
         let clock = config.clock.clone().unwrap_or_else(Clock::new);
-        if let Some(now_ms) = store.database_now_ms().await? {
-            clock.set(now_ms);
-        }
+        store.set_clock(&clock).await?;
         store.register_version(&config.application, &version, &catalog.hashes(), clock.now_ms()).await?;
         for queue in catalog.queues() {
             store.register_queue(queue, &config.application, clock.now_ms()).await?;

@@ -169,7 +169,7 @@ impl Keeper {
         };
         self.trouble = None;
         if let Some(now_ms) = renewal.now_ms {
-            self.executor.clock.set(now_ms);
+            self.executor.clock.set(now_ms, started);
         }
         if renewal.held && !self.fenced {
             self.renewed = started;

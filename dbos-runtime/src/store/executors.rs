@@ -1,9 +1,12 @@
 //! `dbos_rust.executors`: which processes are alive, as far as the database knows.
 
+use std::time::Instant;
+
 use super::backend::{Access, Dialect};
 use super::connection::Isolation;
 use super::sql::{Row, Statement};
 use super::{Store, within};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 
 /// A lease that never ends by itself: on SQLite only the file lock tells.
@@ -39,6 +42,15 @@ impl Store {
         let rows = self.insist("read the database's clock", Access::Read, &statement).await?;
         let now_ms = rows.first().map(|row| row.get("now_ms")).transpose();
         now_ms.map_err(|error| Error::database("read the database's clock", error))
+    }
+
+    /// Sets `clock` by the database's, where that is not the machine's.
+    pub(crate) async fn set_clock(&self, clock: &Clock) -> Result<()> {
+        let asked = Instant::now();
+        if let Some(now_ms) = self.database_now_ms().await? {
+            clock.set(now_ms, asked);
+        }
+        Ok(())
     }
 
     pub(crate) async fn register_executor(&self, application: &str, row: &ExecutorRow) -> Result<()> {
