@@ -79,7 +79,11 @@ impl Write for Checkpoint {
         let plain = batch.iter().all(|checkpoint| matches!(checkpoint.effect, Effect::None));
         match store.dialect() {
             Dialect::Postgres => {
-                let statement = if plain { plain_on_postgres(batch) } else { with_effects_on_postgres(batch) };
+                let statement = match batch {
+                    [checkpoint] if plain => lone_on_postgres(checkpoint),
+                    _ if plain => plain_on_postgres(batch),
+                    _ => with_effects_on_postgres(batch),
+                };
                 replies(batch, &store.run(Access::Write, &statement).await?)
             }
             Dialect::Sqlite => {
@@ -111,13 +115,19 @@ fn replies(batch: &[Checkpoint], rows: &[Row]) -> sqlx::Result<Vec<Recorded>> {
         .collect())
 }
 
-fn bind_checkpoints(statement: Statement, batch: &[Checkpoint]) -> Statement {
-    let texts = |field: fn(&Checkpoint) -> Option<String>| batch.iter().map(field).collect::<Vec<_>>();
+/// In the order of their ids, as whoever changes many rows locks them.
+fn in_order(batch: &[Checkpoint]) -> Vec<&Checkpoint> {
+    let mut batch: Vec<_> = batch.iter().collect();
+    batch.sort_by(|one, other| one.workflow.cmp(&other.workflow));
+    batch
+}
+
+fn bind_checkpoints(statement: Statement, batch: &[&Checkpoint]) -> Statement {
+    let texts = |field: fn(&Checkpoint) -> Option<String>| batch.iter().map(|item| field(item)).collect::<Vec<_>>();
     let ints = |field: fn(&Checkpoint) -> i64| batch.iter().map(|item| Some(field(item))).collect::<Vec<_>>();
     statement
         .bind(texts(|item| Some(item.workflow.clone())))
         .bind(texts(|item| Some(item.owner.clone())))
-        .bind(texts(|item| Some(item.application.clone())))
         .bind(ints(|item| item.step.into()))
         .bind(texts(|item| Some(item.name.clone())))
         .bind(texts(|item| item.output.clone()))
@@ -126,53 +136,81 @@ fn bind_checkpoints(statement: Statement, batch: &[Checkpoint]) -> Statement {
         .bind(ints(|item| item.started_at_ms))
         .bind(ints(|item| item.completed_at_ms))
         .bind(texts(Checkpoint::serialization))
+        .bind(texts(|item| Some(item.application.clone())))
 }
 
-fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
+/// The same of a single one.
+fn bind_checkpoint(statement: Statement, checkpoint: &Checkpoint) -> Statement {
+    statement
+        .bind(&checkpoint.workflow)
+        .bind(&checkpoint.owner)
+        .bind(checkpoint.step)
+        .bind(&checkpoint.name)
+        .bind(checkpoint.output.clone())
+        .bind(checkpoint.error.clone())
+        .bind(checkpoint.child.clone())
+        .bind(checkpoint.started_at_ms)
+        .bind(checkpoint.completed_at_ms)
+        .bind(checkpoint.serialization())
+        .bind(&checkpoint.application)
+}
+
+/// A step without an effect, and without the arrays of a batch: they take twice the time of what they carry.
+fn lone_on_postgres(checkpoint: &Checkpoint) -> Statement {
     let statement = Statement::new(
-        "WITH input AS (
-           SELECT *
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-                         $8::text[], $9::bigint[], $10::bigint[], $11::text[])
-               AS input (workflow_uuid, owner_xid, application_name, function_id, function_name, output, error,
-                         child_workflow_id, started_at_ms, completed_at_ms, serialization)
-         ), fence AS (
-           SELECT workflow_uuid, owner_xid
+        "WITH fence AS (
+           SELECT workflow_uuid
              FROM dbos.workflow_status
-            WHERE workflow_uuid IN (SELECT workflow_uuid FROM input)
-            ORDER BY workflow_uuid
+            WHERE workflow_uuid = $1
+              AND owner_xid = $2
               FOR NO KEY UPDATE
          )
          INSERT INTO dbos.operation_outputs
                 (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
                  completed_at_epoch_ms, serialization, application_name, retention_timestamp)
-         SELECT input.workflow_uuid, input.function_id, input.function_name, input.output, input.error,
-                input.child_workflow_id, input.started_at_ms, input.completed_at_ms, input.serialization,
-                input.application_name, input.completed_at_ms
-           FROM input
-           JOIN fence ON fence.workflow_uuid = input.workflow_uuid AND fence.owner_xid = input.owner_xid
+         SELECT workflow_uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9
+           FROM fence
          ON CONFLICT (workflow_uuid, function_id) DO NOTHING
          RETURNING workflow_uuid, CAST(function_id AS BIGINT) AS function_id, FALSE AS unreachable",
     );
-    bind_checkpoints(statement, batch)
+    bind_checkpoint(statement, checkpoint)
+}
+
+fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
+    let statement = Statement::new(
+        "INSERT INTO dbos.operation_outputs
+                (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
+                 completed_at_epoch_ms, serialization, application_name, retention_timestamp)
+         SELECT input.workflow_uuid, input.function_id, input.function_name, input.output, input.error,
+                input.child_workflow_id, input.started_at_ms, input.completed_at_ms, input.serialization,
+                input.application_name, input.completed_at_ms
+           FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+                       $8::bigint[], $9::bigint[], $10::text[], $11::text[])
+             AS input (workflow_uuid, owner_xid, function_id, function_name, output, error, child_workflow_id,
+                       started_at_ms, completed_at_ms, serialization, application_name)
+          CROSS JOIN LATERAL (
+                  SELECT owner_xid
+                    FROM dbos.workflow_status
+                   WHERE workflow_uuid = input.workflow_uuid
+                     FOR NO KEY UPDATE
+                ) AS workflow
+          WHERE workflow.owner_xid = input.owner_xid
+         ON CONFLICT (workflow_uuid, function_id) DO NOTHING
+         RETURNING workflow_uuid, CAST(function_id AS BIGINT) AS function_id, FALSE AS unreachable",
+    );
+    bind_checkpoints(statement, &in_order(batch))
 }
 
 fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
     let statement = Statement::new(
         "WITH input AS (
            SELECT *
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-                         $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[],
+             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
                          $15::text[], $16::text[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[])
-               AS input (workflow_uuid, owner_xid, application_name, function_id, function_name, output, error,
-                         child_workflow_id, started_at_ms, completed_at_ms, serialization, event_key, event_value,
+               AS input (workflow_uuid, owner_xid, function_id, function_name, output, error, child_workflow_id,
+                         started_at_ms, completed_at_ms, serialization, application_name, event_key, event_value,
                          destination, topic, message, message_id, sent_at_ms, unreachable, stream_key, stream_value)
-         ), fence AS (
-           SELECT workflow_uuid, owner_xid
-             FROM dbos.workflow_status
-            WHERE workflow_uuid IN (SELECT workflow_uuid FROM input)
-            ORDER BY workflow_uuid
-              FOR NO KEY UPDATE
          ), outcome AS (
            SELECT input.*,
                   CASE WHEN input.destination IS NOT NULL
@@ -181,7 +219,13 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
                        THEN input.unreachable
                    END AS refusal
              FROM input
-             JOIN fence ON fence.workflow_uuid = input.workflow_uuid AND fence.owner_xid = input.owner_xid
+            CROSS JOIN LATERAL (
+                    SELECT owner_xid
+                      FROM dbos.workflow_status
+                     WHERE workflow_uuid = input.workflow_uuid
+                       FOR NO KEY UPDATE
+                  ) AS workflow
+            WHERE workflow.owner_xid = input.owner_xid
          ), written AS (
            INSERT INTO dbos.operation_outputs
                   (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
@@ -234,11 +278,12 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
          SELECT workflow_uuid, CAST(function_id AS BIGINT) AS function_id, refusal IS NOT NULL AS unreachable
            FROM taken",
     );
+    let batch = in_order(batch);
     let effects: Vec<_> = batch.iter().map(|item| EffectColumns::of(&item.effect)).collect();
     let texts = |column: for<'e> fn(&EffectColumns<'e>) -> Option<&'e String>| {
         effects.iter().map(|of| column(of).cloned()).collect::<Vec<_>>()
     };
-    bind_checkpoints(statement, batch)
+    bind_checkpoints(statement, &batch)
         .bind(texts(|effect| effect.event_key))
         .bind(texts(|effect| effect.event_value))
         .bind(texts(|effect| effect.destination))
@@ -366,7 +411,7 @@ pub(super) async fn exists(connection: &mut Connection, workflow: &str) -> sqlx:
 /// The checkpoint's row, if the run is ours and the step is not recorded yet. Also the last
 /// statement of a user's transaction, on both databases.
 pub(crate) fn fenced_insert(checkpoint: &Checkpoint) -> Statement {
-    Statement::new(
+    let statement = Statement::new(
         "INSERT INTO dbos.operation_outputs
                 (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
                  completed_at_epoch_ms, serialization, application_name, retention_timestamp)
@@ -376,18 +421,8 @@ pub(crate) fn fenced_insert(checkpoint: &Checkpoint) -> Statement {
             AND owner_xid = $2
          ON CONFLICT (workflow_uuid, function_id) DO NOTHING
          RETURNING workflow_uuid",
-    )
-    .bind(&checkpoint.workflow)
-    .bind(&checkpoint.owner)
-    .bind(checkpoint.step)
-    .bind(&checkpoint.name)
-    .bind(checkpoint.output.clone())
-    .bind(checkpoint.error.clone())
-    .bind(checkpoint.child.clone())
-    .bind(checkpoint.started_at_ms)
-    .bind(checkpoint.completed_at_ms)
-    .bind(checkpoint.serialization())
-    .bind(&checkpoint.application)
+    );
+    bind_checkpoint(statement, checkpoint)
 }
 
 /// The same on Postgres, where others write at the same time: the owner is read under a lock, and

@@ -125,7 +125,13 @@ impl Write for Start {
 
     async fn commit(store: &Store, batch: &[Self]) -> sqlx::Result<Vec<bool>> {
         let made = match store.dialect() {
-            Dialect::Postgres => owners(&store.run(Access::Write, &on_postgres(batch)).await?)?,
+            Dialect::Postgres => {
+                let statement = match batch {
+                    [start] if start.place.is_none() => lone_on_postgres(start),
+                    _ => on_postgres(batch),
+                };
+                owners(&store.run(Access::Write, &statement).await?)?
+            }
             Dialect::Sqlite => {
                 let mut connection = store.begin(Isolation::default()).await?;
                 let made = store.make_on_sqlite(&mut connection, batch).await?;
@@ -140,6 +146,50 @@ impl Write for Start {
 /// Whose rows were made.
 pub(super) fn owners(rows: &[Row]) -> sqlx::Result<HashSet<String>> {
     rows.iter().map(|row| row.text("creator_xid")).collect()
+}
+
+/// A workflow that runs at once, without the arrays of a batch: they take twice the time of what they carry.
+fn lone_on_postgres(start: &Start) -> Statement {
+    Statement::new(
+        "WITH known AS (
+           SELECT executor_id
+             FROM dbos_rust.executors
+            WHERE executor_id = $1
+              FOR KEY SHARE
+         ), made AS (
+           INSERT INTO dbos.workflow_status
+                  (workflow_uuid, status, name, executor_id, application_name, application_version, owner_xid,
+                   creator_xid, parent_workflow_id, created_at, updated_at, workflow_timeout_ms,
+                   workflow_deadline_epoch_ms, recovery_attempts, serialization, authenticated_user,
+                   authenticated_roles, assumed_role, request, attributes)
+           SELECT $2, 'PENDING', $3, executor_id, $4, $5, $6, $6, $7, $8, $8, $9, $10, 1, 'portable_json', $11, $12,
+                  $13, $14, $15::jsonb
+             FROM known
+           ON CONFLICT DO NOTHING
+           RETURNING workflow_uuid, creator_xid
+         ), stored AS (
+           INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
+           SELECT workflow_uuid, $16, $8 FROM made
+           ON CONFLICT (workflow_uuid) DO NOTHING
+         )
+         SELECT creator_xid FROM made",
+    )
+    .bind(&start.executor)
+    .bind(&start.workflow)
+    .bind(&start.name)
+    .bind(&start.application)
+    .bind(&start.version)
+    .bind(&start.owner)
+    .bind(start.parent.clone())
+    .bind(start.now_ms)
+    .bind(start.timeout_ms)
+    .bind(start.deadline_ms)
+    .bind(start.provenance.user.clone())
+    .bind(start.provenance.roles_text())
+    .bind(start.provenance.assumed_role.clone())
+    .bind(start.provenance.request_text())
+    .bind(start.attributes.clone())
+    .bind(&start.inputs)
 }
 
 pub(super) fn on_postgres(batch: &[Start]) -> Statement {

@@ -12,6 +12,7 @@ behaviours! { fence:
     a_fenced_transaction_leaves_no_rows,
     a_fenced_step_is_not_recorded,
     a_fenced_run_records_no_outcome,
+    of_those_that_write_together_each_is_fenced_by_itself,
     no_durable_call_of_a_fenced_run_does_anything,
     a_cancelled_workflow_keeps_its_status,
 }
@@ -107,6 +108,44 @@ async fn a_fenced_run_records_no_outcome(database: Database) {
     let row = database.query("SELECT status, owner_xid FROM dbos.workflow_status").await;
     assert_eq!(row, [[Some("PENDING".to_owned()), Some("thief".to_owned())]]);
     assert_eq!(database.count("SELECT count(*) FROM dbos.workflow_output").await, 0);
+}
+
+/// A step, or an event, and the end, all after the theft.
+#[workflow(allow_nondeterminism)]
+async fn writes_with_others(gate: String, is_step: bool) -> Result<()> {
+    pass(&gate).await;
+    if is_step { Ok(fence_step().await) } else { DBOS::set_event(STATE, "set").await }
+}
+
+async fn of_those_that_write_together_each_is_fenced_by_itself(database: Database) {
+    const EACH: i64 = 40;
+    let app = App::launch(config(&database)).await;
+    let gate = unique("together");
+    for number in 0..EACH {
+        for (kind, is_step) in [("step", true), ("event", false)] {
+            let mine = if number % 2 == 0 { "mine" } else { "stolen" };
+            let call = DBOS::start_workflow(writes_with_others(gate.clone(), is_step));
+            app.run(async { call.workflow_id(format!("{mine}-{kind}-{number}")).await.unwrap() }).await;
+        }
+    }
+    reached_times(&gate, 2 * u32::try_from(EACH).unwrap()).await;
+
+    database.execute("UPDATE dbos.workflow_status SET owner_xid = 'thief' WHERE workflow_uuid LIKE 'stolen-%'").await;
+    open(&gate);
+    app.engine.idle().await;
+
+    for (kind, table) in [("step", "operation_outputs"), ("event", "operation_outputs"), ("event", "workflow_events")] {
+        let count = |owner: &str| {
+            let sql = format!("SELECT count(*) FROM dbos.{table} WHERE workflow_uuid LIKE '{owner}-{kind}-%'");
+            let database = &database;
+            async move { database.count(&sql).await }
+        };
+        assert_eq!((count("mine").await, count("stolen").await), (EACH / 2, 0), "{kind}s in {table}");
+    }
+    let ended = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'SUCCESS' AND workflow_uuid LIKE 'mine-%'";
+    assert_eq!(database.count(ended).await, EACH);
+    let open = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING' AND owner_xid = 'thief'";
+    assert_eq!(database.count(open).await, EACH);
 }
 
 const WORDS: Topic<String> = Topic::new("words");
