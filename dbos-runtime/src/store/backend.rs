@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use super::connection::Connection;
 use crate::config::Pooler;
 use crate::error::{Error, Result};
+use crate::store::notify::Audience;
 use crate::wakeup::Wakeups;
 
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
@@ -100,9 +101,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Refuses tables that are missing or too old, and changes nothing.
     async fn check(&self) -> Result<()>;
 
-    /// Wakes waiters as the database tells news; returns when that link is lost, and at once where
-    /// there is none.
-    async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()>;
+    /// Wakes waiters as the database tells news, and notes whether others listen too; returns when that link is lost,
+    /// and at once where there is none.
+    async fn listen(&self, wakeups: &Wakeups, audience: &Audience) -> sqlx::Result<()>;
 
     async fn close(&self);
 }

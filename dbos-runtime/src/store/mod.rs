@@ -55,6 +55,7 @@ use std::time::Duration;
 use backend::nowhere::Nowhere;
 use backend::{Access, Backend, Dialect, Missing, Opening};
 use connection::{Connection, Isolation};
+use notify::Audience;
 use retry::{Backoff, is_transient};
 use sql::{Row, Statement};
 use trouble::Troubles;
@@ -134,8 +135,8 @@ impl Store {
         self.backend.description()
     }
 
-    pub(crate) async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
-        self.backend.listen(wakeups).await
+    pub(crate) async fn listen(&self, wakeups: &Wakeups, audience: &Audience) -> sqlx::Result<()> {
+        self.backend.listen(wakeups, audience).await
     }
 
     pub(crate) async fn close(&self) {

@@ -5,6 +5,7 @@
 //! next. Losing it costs a poll interval and nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -26,12 +27,14 @@ pub(crate) enum Channel {
     Queues,
     /// Queues that were made or deleted.
     QueueList,
+    /// Processes that have begun to listen.
+    Listeners,
 }
 
 impl Channel {
     #[cfg(feature = "postgres")]
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Messages, Self::Events, Self::Streams, Self::Workflows, Self::Queues, Self::QueueList];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Messages, Self::Events, Self::Streams, Self::Workflows, Self::Queues, Self::QueueList, Self::Listeners];
 
     /// Its name among all who use the database. The first three are told by every DBOS library, whatever the schema of
     /// its tables, so who listens may be woken for another's news, and looks in vain.
@@ -43,7 +46,13 @@ impl Channel {
             Self::Workflows => format!("{schema}_rust_workflows_channel"),
             Self::Queues => format!("{schema}_rust_queues_channel"),
             Self::QueueList => format!("{schema}_rust_queue_list_channel"),
+            Self::Listeners => format!("{schema}_rust_listeners_channel"),
         }
+    }
+
+    /// Whether other DBOS libraries listen to it too, of whom nothing is known.
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Messages | Self::Events | Self::Streams)
     }
 }
 
@@ -51,27 +60,60 @@ impl Channel {
 const BACKLOG: usize = 10_000;
 const BATCH: usize = 500;
 
-/// Spreads facts: at once within the process, by NOTIFY beyond it.
+/// Whether another process listens to the database, as far as this one knows. Clones share what they know.
+#[derive(Clone, Debug)]
+pub(crate) struct Audience(Arc<AtomicBool>);
+
+impl Audience {
+    /// As long as nothing is known, somebody may.
+    fn unknown() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))] // nobody listens elsewhere
+    pub(crate) fn note(&self, others_listen: bool) {
+        self.0.store(others_listen, Ordering::Relaxed);
+    }
+
+    /// What was known holds no longer.
+    pub(crate) fn forget(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn may_listen(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Spreads facts: at once within the process, by NOTIFY beyond it, unless nobody is known to listen there.
 #[derive(Clone)]
 pub(crate) struct Notifier {
     wakeups: Wakeups,
+    audience: Audience,
     news: Option<Arc<mpsc::Sender<News>>>,
 }
 
 impl Notifier {
     /// Starts telling. The task ends when the last clone is gone.
     pub(crate) fn start(store: &Store, wakeups: Wakeups, listen: bool) -> Self {
+        let audience = Audience::unknown();
         if store.dialect() == Dialect::Sqlite || !listen {
-            return Self { wakeups, news: None };
+            return Self { wakeups, audience, news: None };
         }
         let (sender, receiver) = mpsc::channel(BACKLOG);
         tokio::spawn(tell(store.clone(), receiver));
-        Self { wakeups, news: Some(Arc::new(sender)) }
+        Self { wakeups, audience, news: Some(Arc::new(sender)) }
+    }
+
+    pub(crate) fn audience(&self) -> &Audience {
+        &self.audience
     }
 
     pub(crate) fn told(&self, fact: &Fact) {
         self.wakeups.wake(fact);
-        if let (Some(sender), Some(news)) = (&self.news, news(fact)) {
+        if let (Some(sender), Some(news)) = (&self.news, news(fact))
+            && (news.0.is_shared() || self.audience.may_listen())
+        {
             sender.try_send(news).ok();
         }
     }

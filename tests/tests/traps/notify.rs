@@ -1,14 +1,16 @@
 //! What every session has set, and that telling others never burdens a commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dbos::{DBOS, Event, Result, Topic, workflow};
+use dbos_testkit::board::{open, pass, unique};
 use dbos_testkit::{App, Database, Proxy, behaviours};
 
 use crate::app::{config, is_by_services, order, with_orders};
 
 behaviours! { notify:
     nothing_is_told_inside_a_transaction on postgres,
+    who_is_alone_tells_nobody_until_another_listens on postgres,
     every_session_is_set_up on postgres,
     every_sqlite_commit_is_flushed on sqlite,
 }
@@ -31,6 +33,7 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
     (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
     let app = App::launch(config).await;
     with_orders(&database).await;
+    listening(&proxy).await;
 
     let launched = proxy.statements().len();
 
@@ -50,6 +53,65 @@ async fn nothing_is_told_inside_a_transaction(database: Database) {
     // Services have connections of their own.
     let inside: Vec<_> = statements[begin + 1..commit].iter().filter(|statement| !is_by_services(statement)).collect();
     assert_eq!(inside.len(), 2, "the user's statement and the checkpoint: {inside:?}");
+}
+
+/// The listener has come, told so, and looked who else listens.
+async fn listening(proxy: &Proxy) {
+    while proxy.count("pg_locks") == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[workflow]
+async fn told_at_its_end(gate: String) -> Result<()> {
+    pass(&gate).await;
+    Ok(())
+}
+
+async fn who_is_alone_tells_nobody_until_another_listens(database: Database) {
+    let proxy = Proxy::before(database.url()).await;
+    let told = || proxy.count("SELECT pg_notify(channel");
+    // Nobody finds out by looking.
+    let config = |url: &str| {
+        let mut config = config(url);
+        (config.lease, config.poll_interval) = (Duration::from_secs(3600), Duration::from_secs(3600));
+        config
+    };
+    let runner = App::launch(config(proxy.url())).await;
+    let run_one = async || {
+        let id = unique("told");
+        open(&id);
+        runner.run(async { told_at_its_end(id.clone()).workflow_id(&id).await.unwrap() }).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    listening(&proxy).await;
+
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    run_one().await;
+    assert_eq!(told(), 0, "nobody listens");
+
+    let id = unique("told");
+    runner.run(async { DBOS::start_workflow(told_at_its_end(id.clone())).workflow_id(&id).await.unwrap() }).await;
+    let neighbour = App::launch(config(database.url())).await;
+    let opened_later = async {
+        // By then the neighbour's listener has come, and it waits.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        open(&id);
+    };
+    let both = async { tokio::join!(neighbour.result::<Result<()>>(&id), opened_later) };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("the end is told").0.unwrap();
+    assert!(told() > 0);
+
+    neighbour.crash().await;
+    let gone = Instant::now();
+    loop {
+        let before = told();
+        run_one().await;
+        if told() == before {
+            break;
+        }
+        assert!(gone.elapsed() < Duration::from_secs(60), "nobody listens any longer");
+    }
 }
 
 async fn every_session_is_set_up(database: Database) {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{Access, Backend, Dialect};
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
+use crate::store::notify::Audience;
 use crate::wakeup::Wakeups;
 
 pub(in crate::store) struct Nowhere;
@@ -41,7 +42,7 @@ impl Backend for Nowhere {
         Err(refusal())
     }
 
-    async fn listen(&self, _wakeups: &Wakeups) -> sqlx::Result<()> {
+    async fn listen(&self, _wakeups: &Wakeups, _audience: &Audience) -> sqlx::Result<()> {
         std::future::pending().await
     }
 

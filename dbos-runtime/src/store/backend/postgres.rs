@@ -1,5 +1,6 @@
 //! Postgres: a pool, LISTEN/NOTIFY, and migrations under an advisory lock.
 
+mod audience;
 mod link;
 mod migrate;
 mod schema;
@@ -17,11 +18,12 @@ use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::config::Pooler;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
-use crate::store::notify::Channel;
+use crate::store::notify::{Audience, Channel};
 use crate::store::pool::Pool;
 use crate::store::within;
 use crate::wakeup::{Fact, Wakeups};
 
+use audience::Place;
 use schema::Schema;
 
 pub(crate) use link::{Arguments, FromItsRow, Link, Parameter, Row, Scalar};
@@ -39,8 +41,8 @@ const SETTINGS: [(&str, &str); 4] = [
 /// How long the first connection may take, at least: a server that has just come up is slow, and
 /// there is nothing yet that waiting could harm.
 const FIRST_CONNECTION: Duration = Duration::from_secs(4);
-/// How long nothing may be heard before the line is tried.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How often a listener looks who else listens, by which it also tries whether its line is dead.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 struct Postgres {
     pool: Pool<PgConnection>,
@@ -181,25 +183,28 @@ impl Backend for Postgres {
         Ok(())
     }
 
-    async fn listen(&self, wakeups: &Wakeups) -> sqlx::Result<()> {
+    async fn listen(&self, wakeups: &Wakeups, audience: &Audience) -> sqlx::Result<()> {
         // A listener wants a pool of the driver's; it keeps its only connection.
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
         let channels = Channel::ALL.map(|channel| (channel, channel.name(self.schema.name())));
         let mut listener = within(self.deadline, PgListener::connect_with(&pool)).await?;
         within(self.deadline, listener.listen_all(channels.iter().map(|(_, name)| name.as_str()))).await?;
+        let place = Place::take(&mut listener, Channel::Listeners.name(self.schema.name()), self.deadline).await?;
         // Whatever happened before LISTEN took hold was not told.
         wakeups.wake_all();
         loop {
-            let Ok(news) = tokio::time::timeout(LONGEST_SILENCE, listener.try_recv()).await else {
-                // Silence is what a dead line sounds like.
-                within(self.deadline, sqlx::raw_sql("SELECT 1").execute(&mut listener)).await?;
-                continue;
-            };
-            let Some(news) = news? else { return Ok(()) };
-            let channel = channels.iter().find(|(_, name)| name == news.channel()).map(|(channel, _)| *channel);
-            match channel.and_then(|channel| fact(channel, news.payload())) {
-                Some(fact) => wakeups.wake(&fact),
-                None => wakeups.wake_all(),
+            audience.note(place.has_neighbours(&mut listener).await?);
+            let next_look = tokio::time::Instant::now() + BETWEEN_LOOKS;
+            while let Ok(news) = tokio::time::timeout_at(next_look, listener.try_recv()).await {
+                let Some(news) = news? else { return Ok(()) };
+                let channel = channels.iter().find(|(_, name)| name == news.channel()).map(|(channel, _)| *channel);
+                match channel {
+                    Some(Channel::Listeners) => place.hear(news.payload(), audience),
+                    _ => match channel.and_then(|channel| fact(channel, news.payload())) {
+                        Some(fact) => wakeups.wake(&fact),
+                        None => wakeups.wake_all(),
+                    },
+                }
             }
         }
     }
@@ -215,6 +220,7 @@ fn fact(channel: Channel, payload: &str) -> Option<Fact> {
         Channel::Workflows => Some(Fact::Ended { workflow: payload.to_owned() }),
         Channel::Queues => Some(Fact::Enqueued { queue: payload.to_owned() }),
         Channel::QueueList => Some(Fact::Queues),
+        Channel::Listeners => None,
         Channel::Messages => workflow_and_name(payload).map(|(workflow, topic)| Fact::Message { workflow, topic }),
         Channel::Events => workflow_and_name(payload).map(|(workflow, key)| Fact::Event { workflow, key }),
         Channel::Streams => workflow_and_name(payload).map(|(workflow, key)| Fact::Stream { workflow, key }),

@@ -16,6 +16,7 @@ use super::{Access, Backend, Dialect, Missing, Opening};
 use crate::config::DEFAULT_SCHEMA;
 use crate::error::{Error, Result};
 use crate::store::connection::Connection;
+use crate::store::notify::Audience;
 use crate::store::pool::Pool;
 use crate::store::retry::{cannot_open, is_damage, is_refused_write};
 use crate::wakeup::Wakeups;
@@ -140,7 +141,7 @@ impl Backend for Sqlite {
         Ok(())
     }
 
-    async fn listen(&self, _wakeups: &Wakeups) -> sqlx::Result<()> {
+    async fn listen(&self, _wakeups: &Wakeups, _audience: &Audience) -> sqlx::Result<()> {
         // Waiters of this process are woken directly, those of others poll.
         std::future::pending().await
     }
