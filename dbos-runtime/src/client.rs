@@ -88,7 +88,7 @@ impl Client {
             version: String::new(),
             id: random_id(),
             poll_interval: config.poll_interval,
-            park_after: None,
+            parking: None,
             listens: config.listens(),
             transaction_deadline: config.transaction_deadline,
         });

@@ -101,6 +101,9 @@ pub struct Config {
     /// back by replay when it goes on. One that is asleep for longer leaves at once. Default 10 s; zero keeps all of
     /// them.
     pub park_after: Duration,
+    /// How many workflows may wait in memory for so long; while more do, each of them leaves as soon as it waits. Default
+    /// 1,000.
+    pub most_waiting: u32,
     /// Whether to use LISTEN/NOTIFY on Postgres. Default true; never done through a [`Pooler::Transaction`].
     pub listen: bool,
     /// The queues that this process takes workflows out of; what is resumed it takes in any case. Default none, which
@@ -136,6 +139,7 @@ impl Config {
             pool_size: 10,
             poll_interval: Duration::from_secs(1),
             park_after: Duration::from_secs(10),
+            most_waiting: 1000,
             listen: true,
             queues: Vec::new(),
             pooler: Pooler::default(),
@@ -198,15 +202,24 @@ impl Config {
         self.listen && self.pooler == Pooler::None
     }
 
-    /// How long a workflow may wait in memory; `None` for any time. One that lives by another clock stays.
-    pub(crate) fn parks_after(&self) -> Option<Duration> {
-        (self.clock.is_none() && !self.park_after.is_zero()).then_some(self.park_after)
+    /// How workflows leave memory that wait; `None` if none does. One that lives by another clock stays.
+    pub(crate) fn parking(&self) -> Option<Parking> {
+        let parking = Parking { after: self.park_after, most_waiting: self.most_waiting as usize };
+        (self.clock.is_none() && !self.park_after.is_zero()).then_some(parking)
     }
 
     /// The database to use: the given one, or a file named after the application.
     pub(crate) fn effective_url(&self) -> String {
         self.database_url.clone().unwrap_or_else(|| format!("sqlite:./{}.sqlite", self.application))
     }
+}
+
+/// When a workflow that waits leaves memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parking {
+    pub(crate) after: Duration,
+    /// How many may wait for so long.
+    pub(crate) most_waiting: usize,
 }
 
 impl std::fmt::Debug for Config {

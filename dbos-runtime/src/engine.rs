@@ -90,7 +90,7 @@ impl Engine {
             states: config.states.clone(),
             runs_workflows: true,
             poll_interval: config.poll_interval,
-            park_after: config.parks_after(),
+            parking: config.parking(),
             listens: config.listens(),
             transaction_deadline: config.transaction_deadline,
         });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Held};
+use crate::config::Parking;
 use crate::error::{Error, Result};
 use crate::queue::KnownQueues;
 use crate::registry::AnyWorkflow;
@@ -124,8 +125,10 @@ pub(crate) struct Executor {
     /// Whether it runs workflows, or puts them into queues of those who do.
     pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
-    /// How long a workflow may wait in memory; `None` for any time.
-    pub(crate) park_after: Option<Duration>,
+    /// How workflows leave memory that wait; `None` if none does.
+    pub(crate) parking: Option<Parking>,
+    /// How many wait in memory.
+    pub(crate) waiting: AtomicUsize,
     /// Whether the database tells news by itself.
     pub(crate) listens: bool,
     pub(crate) transaction_deadline: Duration,
@@ -157,7 +160,7 @@ pub(crate) struct Parts {
     pub(crate) states: States,
     pub(crate) runs_workflows: bool,
     pub(crate) poll_interval: Duration,
-    pub(crate) park_after: Option<Duration>,
+    pub(crate) parking: Option<Parking>,
     pub(crate) listens: bool,
     pub(crate) transaction_deadline: Duration,
 }
@@ -181,7 +184,8 @@ impl Executor {
             states: parts.states,
             runs_workflows: parts.runs_workflows,
             poll_interval: parts.poll_interval,
-            park_after: parts.park_after,
+            parking: parts.parking,
+            waiting: AtomicUsize::new(0),
             transaction_deadline: parts.transaction_deadline,
             id: Mutex::new(parts.id),
             runs: Mutex::default(),

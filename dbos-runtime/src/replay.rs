@@ -186,7 +186,7 @@ fn stage() -> Result<Arc<Executor>> {
         runs_workflows: true,
         poll_interval: std::time::Duration::from_secs(1),
         transaction_deadline: std::time::Duration::from_secs(1),
-        park_after: None,
+        parking: None,
         listens: false,
     }))
 }

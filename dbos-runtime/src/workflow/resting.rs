@@ -5,6 +5,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,31 +14,52 @@ use tokio::task::coop::unconstrained;
 
 use super::run::End;
 use crate::clock::{millis, pause};
+use crate::config::Parking;
 use crate::context::Run;
+use crate::executor::Executor;
 use crate::waits::CountedWaker;
 use crate::wakeup::Wait;
 
 /// Runs `body` to its end, or until nothing is left of it but a wait that is better spent elsewhere.
 pub(super) async fn unless_it_waits<F: Future<Output = End>>(run: &Run, body: F) -> End {
-    let Some(patience) = run.executor.park_after.filter(|_| run.may_leave) else { return body.await };
+    let Some(parking) = run.executor.parking.filter(|_| run.may_leave) else { return body.await };
     let mut body = pin!(body);
-    let mut rest = Rest { run, patience, waker: Arc::default(), progress: 0, timer: Timer::Unset };
+    let mut rest = Rest { run, parking, waker: Arc::default(), progress: 0, timer: Timer::Unset };
     poll_fn(|task| rest.poll(body.as_mut(), task)).await
 }
 
+/// How long one stays that waits where too many do: as long as it takes to be woken by what is there already.
+const IN_A_CROWD: Duration = Duration::from_millis(100);
+
 struct Rest<'a> {
     run: &'a Run,
-    patience: Duration,
+    parking: Parking,
     waker: Arc<CountedWaker>,
     /// How far the run had come when the timer was set.
     progress: u32,
-    timer: Timer,
+    timer: Timer<'a>,
 }
 
-enum Timer {
+enum Timer<'a> {
     Unset,
-    Runs(BoxFuture<'static, ()>),
+    Runs { timer: BoxFuture<'static, ()>, _counted: Waiting<'a> },
     IsOver,
+}
+
+/// One of those that wait in memory.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(executor: &'a Executor) -> Self {
+        executor.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(&executor.waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Rest<'_> {
@@ -68,7 +90,7 @@ impl Rest<'_> {
 
     fn is_long(&self, wait: &Wait) -> bool {
         let now_ms = self.run.executor.clock.now_ms();
-        wait.until_ms.is_none_or(|until_ms| until_ms - now_ms > millis(self.patience))
+        wait.until_ms.is_none_or(|until_ms| until_ms - now_ms > millis(self.parking.after))
     }
 
     /// Whether it will take long: what others do may come at any moment, unless the run has come back only to wait for
@@ -77,18 +99,25 @@ impl Rest<'_> {
         self.is_long(wait) && (wait.news.is_empty() || self.run.progress() == 0)
     }
 
+    /// How long it stays, by how many there are.
+    fn patience(&self) -> Duration {
+        let is_crowded = self.run.executor.waiting.load(Ordering::Relaxed) > self.parking.most_waiting;
+        if is_crowded { self.parking.after.min(IN_A_CROWD) } else { self.parking.after }
+    }
+
     /// Whoever has just woken the run may still have a clone of its waker, so to look once is not enough.
     fn poll_timer(&mut self, task: &mut Context<'_>) -> Poll<()> {
         if self.progress != self.run.progress() {
             (self.progress, self.timer) = (self.run.progress(), Timer::Unset);
         }
         if matches!(self.timer, Timer::Unset) && self.run.is_at_rest() {
-            self.timer = Timer::Runs(Box::pin(pause(self.patience)));
+            let waiting = Waiting::among(&self.run.executor);
+            self.timer = Timer::Runs { timer: Box::pin(pause(self.patience())), _counted: waiting };
         }
         match &mut self.timer {
             Timer::Unset => Poll::Pending,
             Timer::IsOver => Poll::Ready(()),
-            Timer::Runs(timer) => {
+            Timer::Runs { timer, .. } => {
                 ready!(timer.as_mut().poll(task));
                 self.timer = Timer::IsOver;
                 Poll::Ready(())

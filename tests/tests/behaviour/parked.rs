@@ -13,6 +13,7 @@ behaviours! { parked:
     who_waits_for_an_event_comes_back_with_it,
     a_parent_comes_back_with_the_end_of_its_children,
     news_on_the_way_out_is_not_lost within 120,
+    where_too_many_wait_the_last_leave_at_once,
     who_waits_for_something_else_stays,
     a_deadline_brings_it_back_to_end,
     a_cancelled_one_does_not_come_back,
@@ -226,6 +227,32 @@ async fn news_on_the_way_out_is_not_lost(database: Database) {
         assert_eq!(handle.result().await.unwrap(), 30);
     }
     assert!(runs_of(&away(&name)) > 10, "nobody ever left");
+}
+
+async fn where_too_many_wait_the_last_leave_at_once(database: Database) {
+    let mut config = config(&database);
+    (config.park_after, config.most_waiting) = (LONG / 2, 2);
+    let app = App::launch(config).await;
+    let (early, late) = (unique("early"), unique("late"));
+    let start = async |name: &str, id: &str| {
+        app.run(async { DBOS::start_workflow(receiver(name.to_owned())).workflow_id(id).await.unwrap() }).await
+    };
+
+    let mut handles = vec![start(&early, "r1").await, start(&early, "r2").await];
+    ran_times(&early, 2).await;
+    tokio::time::sleep(SHORT).await;
+    for id in ["r3", "r4"] {
+        handles.push(start(&late, id).await);
+    }
+    left(&late, 2).await;
+
+    assert_eq!(runs_of(&away(&early)), 0, "who was there before stays");
+    for handle in handles {
+        let id = handle.workflow_id().to_owned();
+        app.run(async { DBOS::send(&id, "hello", WORD).await.unwrap() }).await;
+        assert_eq!(handle.result().await.unwrap().as_deref(), Some("hello"));
+    }
+    assert_eq!((runs_of(&early), runs_of(&late)), (2, 4));
 }
 
 /// Waits for a message and for something that no replay would see again.

@@ -82,6 +82,12 @@ pub(in crate::app) static KEYS: &[Key] = &[
                   time",
     },
     Key {
+        name: "most_waiting",
+        also: &[],
+        field: Field::Count(|to| &mut to.engine.most_waiting, 0..=10_000_000),
+        meaning: "how many workflows may wait in memory for so long; while more do, each leaves as soon as it waits",
+    },
+    Key {
         name: "listen",
         also: &[],
         field: Field::Switch(|to| &mut to.engine.listen),
