@@ -373,20 +373,27 @@ pub(crate) fn note_durable_poll() {
 }
 
 /// A durable call.
-pub(crate) async fn durable<F: Future>(call: F) -> F::Output {
-    let mut call = pin!(at_work(call));
-    poll_fn(|task| {
-        note_durable_poll();
-        call.as_mut().poll(task)
-    })
-    .await
+pub(crate) fn durable<F: Future>(call: F) -> impl Future<Output = F::Output> {
+    let call = at_work(call);
+    async move {
+        let mut call = pin!(call);
+        poll_fn(|task| {
+            note_durable_poll();
+            call.as_mut().poll(task)
+        })
+        .await
+    }
 }
 
 /// Something that the current workflow does, if there is one.
-pub(crate) async fn at_work<F: Future>(work: F) -> F::Output {
-    match current_run() {
-        Some(run) => Arc::clone(&run.activity).at_work(work).await,
-        None => work.await,
+pub(crate) fn at_work<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    // Boxed, because a future takes room for what it awaits and for what it was given, and this one awaits in two places.
+    let work = Box::pin(work);
+    async move {
+        match current_run() {
+            Some(run) => Arc::clone(&run.activity).at_work(work).await,
+            None => work.await,
+        }
     }
 }
 

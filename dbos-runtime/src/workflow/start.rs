@@ -40,7 +40,7 @@ pub(super) async fn start(request: Request) -> Result<(Arc<Executor>, String)> {
             Some(recorded) => recorded_child(point, recorded.child, recorded.error).await?,
             None => {
                 Admission::to(&executor).check(&request).await?;
-                start_child(&executor, &request, point, inputs).await?
+                Box::pin(start_child(&executor, &request, point, inputs)).await?
             }
         },
         None => {
@@ -102,7 +102,7 @@ pub(super) async fn given_away(executor: &Executor, request: &Request, row: Star
     let Some(place) = row.place.as_ref().filter(|_| request.is_given_away(executor)) else { return Ok(row) };
     let (queue, name) = (&place.queue, &row.name);
     let missing = |what: String| Err(Error::Configuration(what));
-    match executor.store.home(queue, name).await? {
+    match Box::pin(executor.store.home(queue, name)).await? {
         Some(Home { application, version: Some(version) }) => Ok(Start { application, version, ..row }),
         Some(Home { application, version: None }) => missing(format!(
             "no version of the application `{application}`, which has the queue `{queue}`, has a workflow `{name}`"
@@ -173,7 +173,7 @@ async fn start_outside(executor: &Arc<Executor>, request: &Request, inputs: Stri
         Created::Existing(existing) => {
             let workflow = attach(&existing, &row, request.id_reuse)?;
             if key.is_some() {
-                check_same_request(executor, &row).await?;
+                Box::pin(check_same_request(executor, &row)).await?;
             }
             workflow
         }
