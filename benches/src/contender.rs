@@ -1,12 +1,13 @@
 //! Those that are compared, and what each of them is asked to do.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 pub mod durare;
 pub mod groups;
@@ -110,18 +111,16 @@ pub trait Contender: Sized + Send + Sync + 'static {
     }
 }
 
-static ARRIVED: AtomicUsize = AtomicUsize::new(0);
+static ARRIVED: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 
 /// A workflow has come to where it is counted.
 pub fn arrive() {
-    ARRIVED.fetch_add(1, Ordering::Relaxed);
+    ARRIVED.send_modify(|arrived| *arrived += 1);
 }
 
 /// Waits until so many have arrived.
 pub async fn arrived(count: usize) {
-    while ARRIVED.load(Ordering::Relaxed) < count {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    ARRIVED.subscribe().wait_for(|arrived| *arrived >= count).await.expect("it is never dropped");
 }
 
 /// Milliseconds since 1970.

@@ -15,6 +15,8 @@ use crate::{cpu, statistics};
 
 /// How many are started at the same time, of those that wait.
 const AT_ONCE: usize = 64;
+/// How long a queue is left alone until it is idle again; no multiple of the time between two looks at it.
+const BETWEEN_DISPATCHES: Duration = Duration::from_millis(77);
 
 /// What to do.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -25,6 +27,8 @@ pub enum Job {
     Load { prefix: String, body: Body, in_flight: usize, seconds: f64 },
     /// Enqueues so many and runs them.
     Drain { prefix: String, workflows: usize },
+    /// Enqueues so many, each when the last one has begun and nothing is left to do.
+    Dispatch { prefix: String, workflows: usize },
     /// Starts so many that wait, and lets them wait for so long.
     Wait { prefix: String, wait: Wait, workflows: usize, seconds: f64 },
     /// Runs so many that another process has left behind.
@@ -85,6 +89,24 @@ async fn work<C: Contender>(contender: &Arc<C>, job: &Job, started: Instant) -> 
             contender.enqueue((0..*workflows).map(|number| format!("{prefix}{number}")).collect()).await?;
             arrived(*workflows).await;
             Ok(Report { workflows: *workflows, seconds: start.elapsed().as_secs_f64(), ..Report::default() })
+        }
+        Job::Dispatch { prefix, workflows } => {
+            let mut latencies = Vec::new();
+            let start = Instant::now();
+            for number in 0..*workflows {
+                tokio::time::sleep(BETWEEN_DISPATCHES).await;
+                let before = Instant::now();
+                contender.enqueue(vec![format!("{prefix}{number}")]).await?;
+                arrived(number + 1).await;
+                latencies.push(before.elapsed().as_secs_f64() * 1e3);
+            }
+            Ok(Report {
+                workflows: *workflows,
+                seconds: start.elapsed().as_secs_f64(),
+                p50_ms: statistics::quantile(&latencies, 0.5),
+                p99_ms: statistics::quantile(&latencies, 0.99),
+                ..Report::default()
+            })
         }
         Job::Wait { prefix, wait, workflows, seconds } => {
             let start = |number| contender.wait(format!("{prefix}{number}"), *wait);

@@ -27,6 +27,8 @@ pub enum Kind {
     Load { body: Body, in_flight: usize },
     /// So many into a queue, and out of it.
     Drain(usize),
+    /// So many into a queue that is idle, one at a time.
+    Dispatch(usize),
     /// So many that wait, and what they cost meanwhile.
     Waiting(Wait, usize),
     /// So many that were running when their process was killed, until all of them run again.
@@ -58,7 +60,9 @@ const fn engines(key: &'static str, title: &'static str, kind: Kind) -> Workload
 
 /// In the order of the report.
 pub const ALL: &[Workload] = &[
+    steps("steps-0-1", "No step, 1 in flight", 0, 1),
     steps("steps-0-64", "No step, 64 in flight", 0, 64),
+    steps("steps-0-512", "No step, 512 in flight", 0, 512),
     steps("steps-1-1", "One step, 1 in flight", 1, 1),
     steps("steps-1-16", "One step, 16 in flight", 1, 16),
     steps("steps-1-64", "One step, 64 in flight", 1, 64),
@@ -73,6 +77,7 @@ pub const ALL: &[Workload] = &[
     sqlite("sqlite-1-64", "SQLite: one step, 64 in flight", 1, 64),
     sqlite("sqlite-10-64", "SQLite: ten steps, 64 in flight", 10, 64),
     engines("drain", "10,000 workflows into a queue and out of it", Kind::Drain(10_000)),
+    engines("dispatch", "From `enqueue` to its start, one at a time, in a queue that is idle", Kind::Dispatch(50)),
     engines(
         "payload",
         "A step that gives back 1 MB, 4 in flight",
@@ -153,6 +158,14 @@ impl Run<'_> {
                 self.database.verify(&prefix, None, workflows).await?;
                 Ok(sample)
             }
+            Kind::Dispatch(workflows) => {
+                let prefix = "dispatch-".to_owned();
+                let (mut sample, _) = self.work(&Job::Dispatch { prefix: prefix.clone(), workflows }).await?;
+                // There is a pause between any two.
+                sample.retain(|metric, _| matches!(metric, Metric::P50 | Metric::P99));
+                self.database.verify(&prefix, None, workflows).await?;
+                Ok(sample)
+            }
             Kind::Waiting(wait, workflows) => self.waiting(wait, workflows).await,
             Kind::Recovery(workflows) => self.recovery(workflows).await,
             Kind::Launch => {
@@ -178,7 +191,7 @@ impl Run<'_> {
         let report = session.work().await?;
         // A queue's last workflows may be about to be recorded as ended.
         let (counts_after, cpu_after) = (self.database.counts().await?, self.server.cpu_us()?);
-        if let Job::Drain { .. } = job {
+        if let Job::Drain { .. } | Job::Dispatch { .. } = job {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         session.end().await?;

@@ -8,7 +8,8 @@ use super::minimal::{Flow, connect, prepare, receipt};
 use super::queue::{BATCH, Queue, Waiting, Write, answer};
 use super::{Body, Contender, now_ms};
 
-/// What a workflow writes can never be in one batch with what it wrote before, since it waits for that.
+/// Rows are found by their keys, whatever the planner thinks of tables that were empty when it was asked, and not by the
+/// index of what is pending. What a workflow writes can never be in one batch with what it wrote before, since it waits for that.
 const WRITE: &str = "
     WITH started AS (
       INSERT INTO dbos.workflow_status
@@ -20,18 +21,16 @@ const WRITE: &str = "
     ), inputs AS (
       INSERT INTO dbos.workflow_input (workflow_uuid, inputs, retention_timestamp)
       SELECT workflow_uuid, '{\"positionalArgs\":[1],\"namedArgs\":{}}', $8 FROM started
-    ), mine AS (
-      SELECT workflow_uuid, owner_xid
-        FROM dbos.workflow_status
-       WHERE workflow_uuid = ANY ($3::text[])
-         FOR NO KEY UPDATE
     ), stepped AS (
       INSERT INTO dbos.operation_outputs
              (workflow_uuid, function_id, function_name, output, started_at_epoch_ms, completed_at_epoch_ms,
               serialization, application_name, retention_timestamp)
       SELECT id, step, 'receipt', output, $8, $8, 'portable_json', 'benches', $8
         FROM unnest($3::text[], $4::text[], $5::int[], $9::text[]) AS input (id, owner, step, output)
-        JOIN mine ON mine.workflow_uuid = input.id AND mine.owner_xid = input.owner
+       CROSS JOIN LATERAL (
+               SELECT owner_xid FROM dbos.workflow_status WHERE workflow_uuid = input.id FOR NO KEY UPDATE
+             ) AS workflow
+       WHERE workflow.owner_xid = input.owner
       RETURNING workflow_uuid
     ), ended AS (
       UPDATE dbos.workflow_status AS workflow
@@ -39,7 +38,7 @@ const WRITE: &str = "
         FROM unnest($6::text[], $7::text[]) AS input (id, owner)
        WHERE workflow.workflow_uuid = input.id
          AND workflow.owner_xid = input.owner
-         AND workflow.status = 'PENDING'
+         AND COALESCE(workflow.status, '') = 'PENDING'
       RETURNING workflow.workflow_uuid
     ), outputs AS (
       INSERT INTO dbos.workflow_output (workflow_uuid, output, retention_timestamp)

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use anyhow::{Result, bail};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 
 use super::minimal::{Flow, connect, one, prepare, receipt};
@@ -34,7 +35,7 @@ pub const END: &str = "
     WITH ended AS (
       UPDATE dbos.workflow_status
          SET status = 'SUCCESS', updated_at = $3::bigint, completed_at = $3::bigint, owner_xid = NULL
-       WHERE workflow_uuid = $1 AND owner_xid = $2 AND status = 'PENDING'
+       WHERE workflow_uuid = $1 AND owner_xid = $2 AND COALESCE(status, '') = 'PENDING'
       RETURNING workflow_uuid
     )
     INSERT INTO dbos.workflow_output (workflow_uuid, output, retention_timestamp)
@@ -121,9 +122,21 @@ impl Prepared {
     }
 
     /// The user's row between BEGIN and the checkpoint: what a user does in a transaction is not known beforehand, so
-    /// each of the four takes a trip.
+    /// each of the four takes a trip. Isolated as this library isolates it if nothing else is asked for, and so tried
+    /// again if it was in another's way.
     async fn transaction(&self, flow: &Flow, step: u32) -> Result<()> {
-        self.client.batch_execute("BEGIN").await?;
+        while let Err(error) = self.try_transaction(flow, step).await {
+            let error = error.downcast::<tokio_postgres::Error>()?;
+            if error.code() != Some(&SqlState::T_R_SERIALIZATION_FAILURE) {
+                return Err(error.into());
+            }
+            self.client.batch_execute("ROLLBACK").await?;
+        }
+        Ok(())
+    }
+
+    async fn try_transaction(&self, flow: &Flow, step: u32) -> Result<()> {
+        self.client.batch_execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await?;
         self.client.execute(&self.order, &[&flow.id, &i64::from(step)]).await?;
         self.step(flow, step).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
