@@ -103,7 +103,9 @@ impl Clock {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         match &self.0.source {
-            Source::Database { start, offset_us } => (offset_us.load(Ordering::Relaxed) + micros(start.elapsed())) / 1000,
+            Source::Database { start, offset_us } => {
+                (offset_us.load(Ordering::Relaxed) + micros(start.elapsed())) / 1000
+            }
             Source::Manual { now_ms, .. } => now_ms.load(Ordering::SeqCst),
         }
     }
