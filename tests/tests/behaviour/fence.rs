@@ -114,7 +114,11 @@ async fn a_fenced_run_records_no_outcome(database: Database) {
 #[workflow(allow_nondeterminism)]
 async fn writes_with_others(gate: String, is_step: bool) -> Result<()> {
     pass(&gate).await;
-    if is_step { Ok(fence_step().await) } else { DBOS::set_event(STATE, "set").await }
+    if is_step {
+        fence_step().await;
+        return Ok(());
+    }
+    DBOS::set_event(STATE, "set").await
 }
 
 async fn of_those_that_write_together_each_is_fenced_by_itself(database: Database) {
