@@ -5,6 +5,7 @@ use std::time::Duration;
 use dbos::{DBOS, Event, Result, Topic, Tx, step, transaction, workflow};
 use dbos_testkit::board::{open, pass, ran, reached, reached_times, runs_of, unique};
 use dbos_testkit::{App, Database, behaviours};
+use sqlx::{Connection, PgConnection};
 
 use crate::app::config;
 
@@ -13,6 +14,7 @@ behaviours! { fence:
     a_fenced_step_is_not_recorded,
     a_fenced_run_records_no_outcome,
     of_those_that_write_together_each_is_fenced_by_itself,
+    a_takeover_that_is_not_committed_yet_is_waited_for on postgres,
     no_durable_call_of_a_fenced_run_does_anything,
     a_cancelled_workflow_keeps_its_status,
 }
@@ -150,6 +152,50 @@ async fn of_those_that_write_together_each_is_fenced_by_itself(database: Databas
     assert_eq!(database.count(ended).await, EACH);
     let open = "SELECT count(*) FROM dbos.workflow_status WHERE status = 'PENDING' AND owner_xid = 'thief'";
     assert_eq!(database.count(open).await, EACH);
+}
+
+async fn thief(database: &Database) -> PgConnection {
+    PgConnection::connect(database.url()).await.unwrap()
+}
+
+async fn a_takeover_that_is_not_committed_yet_is_waited_for(database: Database) {
+    const MANY: u32 = 20;
+    let app = App::launch(config(&database)).await;
+    let (alone, together) = (unique("alone"), unique("together"));
+    app.run(async {
+        DBOS::start_workflow(writes_with_others(alone.clone(), true)).workflow_id("alone").await.unwrap()
+    })
+    .await;
+    for number in 0..MANY {
+        let call = DBOS::start_workflow(writes_with_others(together.clone(), true));
+        app.run(async { call.workflow_id(format!("together-{number}")).await.unwrap() }).await;
+    }
+    reached(&alone).await;
+    reached_times(&together, MANY).await;
+
+    let (mut one, mut another) = (thief(&database).await, thief(&database).await);
+    let (mut of_one, mut of_many) = (one.begin().await.unwrap(), another.begin().await.unwrap());
+    let steal = "UPDATE dbos.workflow_status SET owner_xid = 'thief' WHERE workflow_uuid LIKE $1";
+    sqlx::query(steal).bind("alone").execute(&mut *of_one).await.unwrap();
+    sqlx::query(steal).bind("together-%").execute(&mut *of_many).await.unwrap();
+    let waiting = |how: &str| {
+        format!(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%{how}%'"
+        )
+    };
+
+    open(&alone);
+    database.until_count(&waiting("operation_outputs"), 1).await;
+    // They are a batch, because they come while another is under way.
+    open(&together);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    of_one.commit().await.unwrap();
+    database.until_count(&waiting("unnest"), 1).await;
+    of_many.commit().await.unwrap();
+    app.engine.idle().await;
+
+    assert_eq!(database.count("SELECT count(*) FROM dbos.operation_outputs").await, 0);
 }
 
 const WORDS: Topic<String> = Topic::new("words");

@@ -53,6 +53,10 @@ async fn ten_thousand_take_few_statements(database: Database) {
     let mut config = config(&database).database_url(proxy.url());
     config.pooler = dbos::Pooler::None;
     let client = Client::open(config).await.unwrap();
+    // What its listener does, as soon as it is there, is not counted.
+    while proxy.count("pg_locks") == 0 {
+        tokio::task::yield_now().await;
+    }
     let before = proxy.statements().len();
 
     client
