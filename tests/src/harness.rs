@@ -288,31 +288,35 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use super::*;
 
-    fn verdict(behaviour: impl Future<Output = ()> + Send + 'static) -> Option<String> {
-        let verdict = run_within(Duration::from_millis(200), "a_name", running(behaviour));
+    /// Not reached by what ends, not even where a panic prints its backtrace.
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(200);
+
+    fn verdict(limit: Duration, behaviour: impl Future<Output = ()> + Send + 'static) -> Option<String> {
+        let verdict = run_within(limit, "a_name", running(behaviour));
         verdict.err().map(|failed| failed.message().unwrap().to_owned())
     }
 
     #[test]
     fn a_behaviour_that_ends_passes() {
-        assert_eq!(verdict(async {}), None);
+        assert_eq!(verdict(LONG, async {}), None);
     }
 
     #[test]
     fn a_panic_is_the_reason() {
-        assert_eq!(verdict(async { panic!("two orders") }), Some("two orders".to_owned()));
+        assert_eq!(verdict(LONG, async { panic!("two orders") }), Some("two orders".to_owned()));
     }
 
     #[test]
     fn a_behaviour_that_waits_for_ever_is_named() {
-        let message = verdict(std::future::pending());
+        let message = verdict(SHORT, std::future::pending());
 
         assert_eq!(message, Some("`a_name` did not end within 200ms".to_owned()));
     }
 
     #[test]
     fn a_behaviour_that_blocks_its_threads_is_named() {
-        let message = verdict(async { std::thread::park() });
+        let message = verdict(SHORT, async { std::thread::park() });
 
         assert_eq!(message, Some("`a_name` did not end within 200ms".to_owned()));
     }
