@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::backend::{Access, Dialect};
 use super::connection::{Connection, Isolation};
+use super::fragments::fenced;
 use super::sql::{Row, Statement};
-use super::writer::Write;
+use super::writer::{Write, in_order};
 use super::{PORTABLE, Store, within};
 
 /// The outcome of one step.
@@ -115,13 +116,6 @@ fn replies(batch: &[Checkpoint], rows: &[Row]) -> sqlx::Result<Vec<Recorded>> {
         .collect())
 }
 
-/// In the order of their ids, as whoever changes many rows locks them.
-fn in_order(batch: &[Checkpoint]) -> Vec<&Checkpoint> {
-    let mut batch: Vec<_> = batch.iter().collect();
-    batch.sort_by(|one, other| one.workflow.cmp(&other.workflow));
-    batch
-}
-
 fn bind_checkpoints(statement: Statement, batch: &[&Checkpoint]) -> Statement {
     let texts = |field: fn(&Checkpoint) -> Option<String>| batch.iter().map(|item| field(item)).collect::<Vec<_>>();
     let ints = |field: fn(&Checkpoint) -> i64| batch.iter().map(|item| Some(field(item))).collect::<Vec<_>>();
@@ -177,7 +171,7 @@ fn lone_on_postgres(checkpoint: &Checkpoint) -> Statement {
 }
 
 fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
-    let statement = Statement::new(
+    let statement = Statement::new(concat!(
         "INSERT INTO dbos.operation_outputs
                 (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
                  completed_at_epoch_ms, serialization, application_name, retention_timestamp)
@@ -188,21 +182,17 @@ fn plain_on_postgres(batch: &[Checkpoint]) -> Statement {
                        $8::bigint[], $9::bigint[], $10::text[], $11::text[])
              AS input (workflow_uuid, owner_xid, function_id, function_name, output, error, child_workflow_id,
                        started_at_ms, completed_at_ms, serialization, application_name)
-          CROSS JOIN LATERAL (
-                  SELECT owner_xid
-                    FROM dbos.workflow_status
-                   WHERE workflow_uuid = input.workflow_uuid
-                     FOR NO KEY UPDATE
-                ) AS workflow
-          WHERE workflow.owner_xid = input.owner_xid
+         ",
+        fenced!(),
+        "
          ON CONFLICT (workflow_uuid, function_id) DO NOTHING
          RETURNING workflow_uuid, CAST(function_id AS BIGINT) AS function_id, FALSE AS unreachable",
-    );
-    bind_checkpoints(statement, &in_order(batch))
+    ));
+    bind_checkpoints(statement, &in_order(batch, |item| &item.workflow))
 }
 
 fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
-    let statement = Statement::new(
+    let statement = Statement::new(concat!(
         "WITH input AS (
            SELECT *
              FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -219,13 +209,9 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
                        THEN input.unreachable
                    END AS refusal
              FROM input
-            CROSS JOIN LATERAL (
-                    SELECT owner_xid
-                      FROM dbos.workflow_status
-                     WHERE workflow_uuid = input.workflow_uuid
-                       FOR NO KEY UPDATE
-                  ) AS workflow
-            WHERE workflow.owner_xid = input.owner_xid
+            ",
+        fenced!(),
+        "
          ), written AS (
            INSERT INTO dbos.operation_outputs
                   (workflow_uuid, function_id, function_name, output, error, child_workflow_id, started_at_epoch_ms,
@@ -277,8 +263,8 @@ fn with_effects_on_postgres(batch: &[Checkpoint]) -> Statement {
          )
          SELECT workflow_uuid, CAST(function_id AS BIGINT) AS function_id, refusal IS NOT NULL AS unreachable
            FROM taken",
-    );
-    let batch = in_order(batch);
+    ));
+    let batch = in_order(batch, |item| &item.workflow);
     let effects: Vec<_> = batch.iter().map(|item| EffectColumns::of(&item.effect)).collect();
     let texts = |column: for<'e> fn(&EffectColumns<'e>) -> Option<&'e String>| {
         effects.iter().map(|of| column(of).cloned()).collect::<Vec<_>>()

@@ -140,4 +140,20 @@ macro_rules! is_waiting {
     };
 }
 
-pub(super) use {claimed_columns, is_waiting, leaves_its_queue, limit_columns, may_run, one_attempt_more, same_code};
+/// The fence of a batch: keeps those of `input` whose workflow is still its owner's, under a lock. Each row is found by its
+/// key, whatever the planner thinks of tables that were empty when it was asked.
+macro_rules! fenced {
+    () => {
+        "CROSS JOIN LATERAL (
+                 SELECT owner_xid
+                   FROM dbos.workflow_status
+                  WHERE workflow_uuid = input.workflow_uuid
+                    FOR NO KEY UPDATE
+               ) AS workflow
+         WHERE workflow.owner_xid = input.owner_xid"
+    };
+}
+
+pub(super) use {
+    claimed_columns, fenced, is_waiting, leaves_its_queue, limit_columns, may_run, one_attempt_more, same_code,
+};

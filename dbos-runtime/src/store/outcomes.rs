@@ -9,7 +9,7 @@ use super::backend::{Access, Dialect};
 use super::connection::Isolation;
 use super::sql::{Row, Statement};
 use super::within;
-use super::writer::Write;
+use super::writer::{Write, in_order};
 use crate::status::Status;
 
 /// The end of a run.
@@ -83,11 +83,9 @@ fn lone_on_postgres(ended: &Ended) -> Statement {
     .bind(ended.error.clone())
 }
 
-/// Rows are locked in the order of their ids, as whoever changes many does, each by its key: the index of those that are
-/// pending is not for it, since they may be many.
+/// Each row is found by its key: the index of those that are pending is not for it, since they may be many.
 fn on_postgres(batch: &[Ended]) -> Statement {
-    let mut batch: Vec<_> = batch.iter().collect();
-    batch.sort_unstable_by(|one, other| one.workflow.cmp(&other.workflow));
+    let batch = in_order(batch, |item| &item.workflow);
     let texts = |field: fn(&Ended) -> Option<String>| batch.iter().map(|item| field(item)).collect::<Vec<_>>();
     Statement::new(
         "WITH mine AS (

@@ -103,3 +103,10 @@ async fn commit_alone<W: Write>(store: &Store, write: W) -> Result<W::Reply> {
     let replies = store.repeat(W::ACTION, || W::commit(store, &alone)).await?;
     Ok(replies.into_iter().next().expect("one reply for one write"))
 }
+
+/// `batch` in the order of its workflows, in which whoever changes many rows locks them.
+pub(super) fn in_order<W>(batch: &[W], workflow: fn(&W) -> &String) -> Vec<&W> {
+    let mut batch: Vec<_> = batch.iter().collect();
+    batch.sort_by_key(|write| workflow(write));
+    batch
+}
