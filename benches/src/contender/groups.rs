@@ -9,7 +9,8 @@ use super::queue::{BATCH, Queue, Waiting, Write, answer};
 use super::{Body, Contender, now_ms};
 
 /// Rows are found by their keys, whatever the planner thinks of tables that were empty when it was asked, and not by the
-/// index of what is pending. What a workflow writes can never be in one batch with what it wrote before, since it waits for that.
+/// index of what is pending. What a workflow writes can never be in one batch with what it wrote before, since it waits
+/// for that.
 const WRITE: &str = "
     WITH started AS (
       INSERT INTO dbos.workflow_status
@@ -32,13 +33,21 @@ const WRITE: &str = "
              ) AS workflow
        WHERE workflow.owner_xid = input.owner
       RETURNING workflow_uuid
+    ), mine AS (
+      SELECT workflow.workflow_uuid
+        FROM unnest($6::text[], $7::text[]) AS input (id, owner)
+       CROSS JOIN LATERAL (
+               SELECT workflow_uuid, owner_xid
+                 FROM dbos.workflow_status
+                WHERE workflow_uuid = input.id AND COALESCE(status, '') = 'PENDING'
+                  FOR NO KEY UPDATE
+             ) AS workflow
+       WHERE workflow.owner_xid = input.owner
     ), ended AS (
       UPDATE dbos.workflow_status AS workflow
          SET status = 'SUCCESS', updated_at = $8, completed_at = $8, owner_xid = NULL
-        FROM unnest($6::text[], $7::text[]) AS input (id, owner)
-       WHERE workflow.workflow_uuid = input.id
-         AND workflow.owner_xid = input.owner
-         AND COALESCE(workflow.status, '') = 'PENDING'
+        FROM mine
+       WHERE workflow.workflow_uuid = mine.workflow_uuid
       RETURNING workflow.workflow_uuid
     ), outputs AS (
       INSERT INTO dbos.workflow_output (workflow_uuid, output, retention_timestamp)
