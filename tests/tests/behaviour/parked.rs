@@ -239,8 +239,9 @@ async fn where_too_many_wait_the_last_leave_at_once(database: Database) {
     };
 
     let mut handles = vec![start(&early, "r1").await, start(&early, "r2").await];
-    ran_times(&early, 2).await;
-    tokio::time::sleep(SHORT).await;
+    // Whoever has recorded how long it waits, waits.
+    let waits = "SELECT count(*) FROM dbos.operation_outputs WHERE function_name = 'DBOS.sleep'";
+    database.until_count(waits, 2).await;
     for id in ["r3", "r4"] {
         handles.push(start(&late, id).await);
     }

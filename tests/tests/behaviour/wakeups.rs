@@ -166,7 +166,8 @@ async fn listening(database: &Database, count: i64) {
 }
 
 /// Connections that wait for news: with their latest statement they have looked who else does.
-const LISTENERS: &str = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_locks%' AND state = 'idle'";
+const LISTENERS: &str = "SELECT pid FROM pg_stat_activity \
+                         WHERE datname = current_database() AND query LIKE '%pg_locks%' AND state = 'idle'";
 
 #[dbos::transaction]
 async fn wakeups_sends(tx: &mut dbos::Tx) -> Result<()> {
